@@ -1,0 +1,157 @@
+"""Instruments: what can be traded, and the exact conversion between Decimal and ticks, lots, units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from fractions import Fraction
+
+from attrs import field, frozen
+
+from ..errors import DomainError
+from .money import Rounding, check_int64, divide, parse_decimal, to_units
+
+
+def _positive(value: object) -> Decimal:
+    number = parse_decimal(value)
+    if number <= 0:
+        raise DomainError(f"{number} must be greater than 0")
+    return number
+
+
+def _not_negative(value: object) -> Decimal:
+    number = parse_decimal(value)
+    if number < 0:
+        raise DomainError(f"{number} must not be negative")
+    return number
+
+
+def _scale(value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 18:
+        raise DomainError(f"scale {value!r} must be a whole number from 0 to 18")
+    return value
+
+
+@frozen(kw_only=True)
+class Instrument:
+    """One tradable pair and the venue's filters for it (linear: notional = price × quantity × multiplier).
+
+    Args:
+        symbol: ``BASE/QUOTE``.
+        tick: smallest price step, in quote.
+        lot: smallest quantity step, in base.
+        min_quantity: smallest order, in base (0 = one lot).
+        max_quantity: largest order, in base (0 = no limit stated).
+        min_notional: smallest price × quantity, in quote (0 = none stated).
+        multiplier: base units per contract unit; 1 on spot.
+        volume_scale: decimals of market-data volume (DECISIONS.md D-2).
+        base_scale, quote_scale: decimals of asset amounts (D-3).
+        version: which tick, lot and filters these are; stored with each record (O-8).
+
+    Raises:
+        DomainError: for numbers that cannot be.
+    """
+
+    symbol: str
+    tick: Decimal = field(converter=_positive)
+    lot: Decimal = field(converter=_positive)
+    min_quantity: Decimal = field(converter=_not_negative, default=Decimal(0))
+    max_quantity: Decimal = field(converter=_not_negative, default=Decimal(0))
+    min_notional: Decimal = field(converter=_not_negative, default=Decimal(0))
+    multiplier: Decimal = field(converter=_positive, default=Decimal(1))
+    volume_scale: int = field(converter=_scale, default=8)
+    base_scale: int = field(converter=_scale, default=8)
+    quote_scale: int = field(converter=_scale, default=8)
+    version: str = "1"
+
+    #: derived, computed once: quote units of one tick × one lot, base units of one lot
+    _tick_lot: Fraction = field(init=False, repr=False, eq=False)
+    _lot_units: Fraction = field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.symbol.count("/") != 1 or not all(self.symbol.split("/")):
+            raise DomainError(f"symbol {self.symbol!r} must read BASE/QUOTE")
+        scale = Fraction(10) ** self.quote_scale
+        per_lot = Fraction(self.lot) * Fraction(self.multiplier)
+        object.__setattr__(self, "_tick_lot", Fraction(self.tick) * per_lot * scale)
+        object.__setattr__(self, "_lot_units", per_lot * Fraction(10) ** self.base_scale)
+        if self._lot_units.denominator != 1:
+            raise DomainError(f"{self.symbol}: a lot of {self.lot} is no multiple of 10^-{self.base_scale}")
+
+    def __hash__(self) -> int:
+        return hash((self.symbol, self.version))
+
+    @property
+    def base(self) -> str:
+        """The asset that is bought and sold."""
+        return self.symbol.partition("/")[0]
+
+    @property
+    def quote(self) -> str:
+        """The asset that prices are stated in."""
+        return self.symbol.partition("/")[2]
+
+    @property
+    def lot_units(self) -> int:
+        """Base-asset units of one lot."""
+        return self._lot_units.numerator
+
+    @property
+    def tick_lot_ratio(self) -> tuple[int, int]:
+        """Quote units of one tick × one lot, as numerator and denominator."""
+        return self._tick_lot.numerator, self._tick_lot.denominator
+
+    def price(self, ticks: int) -> Decimal:
+        """The price of so many ticks."""
+        return self.tick * ticks
+
+    def ticks(self, price: Decimal, rounding: Rounding = Rounding.EXACT) -> int:
+        """The ticks of a price; DomainError when it is off the tick under EXACT."""
+        return to_units(price, self.tick, rounding, f"{self.symbol} price")
+
+    def quantity(self, lots: int) -> Decimal:
+        """The quantity of so many lots."""
+        return self.lot * lots
+
+    def lots(self, quantity: Decimal, rounding: Rounding = Rounding.EXACT) -> int:
+        """The lots of a quantity; DomainError when it is off the lot under EXACT."""
+        return to_units(quantity, self.lot, rounding, f"{self.symbol} quantity")
+
+    def volume(self, units: int) -> Decimal:
+        """Market-data volume from its own units."""
+        return Decimal(units).scaleb(-self.volume_scale)
+
+    def base_units(self, lots: int) -> int:
+        """Base-asset units of so many lots, exactly."""
+        return check_int64(lots * self._lot_units.numerator, f"{self.symbol} amount")
+
+    def cost_units(self, ticks: int, lots: int, rounding: Rounding = Rounding.HALF_EVEN) -> int:
+        """Quote-asset units of ticks × lots: the exact product first, then one rounding (D-3)."""
+        ratio = self._tick_lot
+        return check_int64(divide(ticks * lots * ratio.numerator, ratio.denominator, rounding), f"{self.symbol} cost")
+
+    def to_mapping(self) -> dict[str, object]:
+        """A JSON-ready mapping that :meth:`from_mapping` reads back."""
+        return {
+            "symbol": self.symbol,
+            "tick": str(self.tick),
+            "lot": str(self.lot),
+            "min_quantity": str(self.min_quantity),
+            "max_quantity": str(self.max_quantity),
+            "min_notional": str(self.min_notional),
+            "multiplier": str(self.multiplier),
+            "volume_scale": self.volume_scale,
+            "base_scale": self.base_scale,
+            "quote_scale": self.quote_scale,
+            "version": self.version,
+        }
+
+    @classmethod
+    def from_mapping(cls, data: Mapping[str, object]) -> Instrument:
+        """An instrument from the mapping of :meth:`to_mapping`; DomainError names what does not fit."""
+        known = {a.name for a in cls.__attrs_attrs__ if a.init}  # type: ignore[attr-defined]  # attrs adds it
+        unknown = sorted(set(data) - known)
+        missing = sorted({"symbol", "tick", "lot"} - set(data))
+        if unknown or missing:
+            raise DomainError(f"instrument with unknown keys {unknown} or missing keys {missing}")
+        return cls(**data)  # type: ignore[arg-type]  # the converters check each value

@@ -1,0 +1,148 @@
+"""What plugin objects must be able to do. Narrow protocols; everything beyond them is a declared capability."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+from .domain.instrument import Instrument
+from .domain.order import Failure, Order
+
+
+class RunStatus:
+    """What :meth:`Replay.run` returns: counts in the low bits, reasons above.
+
+    ``events = status & EVENTS``; ``reports = (status >> REPORTS_SHIFT) & EVENTS``.
+    """
+
+    EVENTS = 0xFFFF
+    REPORTS_SHIFT = 16
+    TIMER = 1 << 32
+    """No event is due before ``until_ns``: the timer goes first. Nothing was consumed."""
+    FINISHED = 1 << 33
+    """The history is exhausted; nothing was consumed."""
+    BREACH = 1 << 34
+    """The valuation's drawdown limit was reached at this step."""
+    MORE = 1 << 35
+    """The budget of this call is spent and nobody wanted to wake: call again."""
+
+
+@runtime_checkable
+class Trading(Protocol):
+    """An exchange that takes orders. Only the engine calls it, after the gate."""
+
+    def submit(self, order: Order) -> None:
+        """Sends the order; the outcome comes back as reports, never as a return value.
+
+        An entry with ``stop_id``/``target_id`` brings its protective orders along (capability ATTACHED_ORDERS).
+        """
+        ...
+
+    def cancel(self, order: Order) -> None:
+        """Asks for the order's end; the answer is a CANCELLED or CANCEL_REJECTED report."""
+        ...
+
+
+@runtime_checkable
+class Replay(Trading, Protocol):
+    """A simulated exchange that replays history against resting orders and wakes the engine when asked.
+
+    Attributes:
+        instruments: the run's instruments; the index is ``instrument`` of every event.
+        intervals_ns: bar length of each instrument's history, 0 for ticks.
+        first_ns, last_ns: first and last event time, UTC ns.
+        total_events: events in the whole history.
+        history_hash: SHA-256 hex over all histories in instrument order.
+        rules: the fill rules in force, name to text, for the report (TRADING.md section 4).
+        step: the events of the step that woke the engine, ``EVENT_DTYPE`` rows, valid until the next ``run``.
+        reports: the order reports of that step, same layout.
+    """
+
+    instruments: Sequence[Instrument]
+    intervals_ns: Sequence[int]
+    first_ns: int
+    last_ns: int
+    total_events: int
+    history_hash: str
+    rules: Mapping[str, str]
+    step: memoryview
+    reports: memoryview
+
+    def starting_balances(self) -> Mapping[str, int]:
+        """Balances before the first order, asset to units."""
+        ...
+
+    def attach(self, valuation: object) -> None:
+        """Hands over the engine's native valuation: skipped steps mark it, and its breach wakes the engine.
+
+        Args:
+            valuation: ``bot4_core.native.valuation.Valuation``.
+        """
+        ...
+
+    def wake_on(self, index: int, kinds: int) -> None:
+        """Names the event kinds of one instrument that wake the engine, as a mask of ``1 << kind``."""
+        ...
+
+    def run(self, until_ns: int) -> int:
+        """Replays up to the next step that somebody wants.
+
+        A step is all events of one time. Resting orders are matched first; the step wakes the engine when it has
+        reports, a kind that was asked for, or a breach. Events later than ``until_ns`` are left.
+
+        Returns:
+            A packed :class:`RunStatus`.
+        """
+        ...
+
+    def processed(self) -> int:
+        """Events consumed so far."""
+        ...
+
+
+class Wish(Protocol):
+    """What a risk policy sees of an order before it is an intent. All amounts exact; see the fields' names."""
+
+    order: Order
+    mark_ticks: int
+    worst_ticks: int
+    ts: int
+
+
+class Account(Protocol):
+    """What a risk policy sees of the account."""
+
+    def equity_units(self) -> int:
+        """Equity marked to market, in units of the reporting asset."""
+        ...
+
+    def position_lots(self, index: int) -> int:
+        """Net position in an instrument, in lots."""
+        ...
+
+    def open_orders(self, index: int | None = None) -> int:
+        """Working orders, of one instrument or of all."""
+        ...
+
+
+@runtime_checkable
+class RiskPolicy(Protocol):
+    """A risk policy: declarative limits that tighten the core's, and an optional free-form check.
+
+    Attributes:
+        limits: rule name to value; each may only tighten what the core allows (``bot4_core.engine.limits``).
+    """
+
+    limits: Mapping[str, object]
+
+    def check(self, wish: Wish, account: Account) -> Failure | None:
+        """Called for every risk-raising order after the declarative limits; a value vetoes, an exception vetoes too."""
+        ...
+
+
+class Sink(Protocol):
+    """Reads the journal's stream."""
+
+    def on_batch(self, events: Sequence[tuple[int, ...]]) -> None:
+        """A batch of journal records as ``(seq, ts, instrument, kind, flags, v0..v5)``."""
+        ...
