@@ -1,0 +1,26 @@
+"""The native library: small C structures with one Python face each.
+
+=================  ==========================================================================
+:mod:`.valuation`  equity marked to market, drawdown, equity curve
+=================  ==========================================================================
+
+The module keeps the GIL in every call and releases it in bulk calls (src/gil.h). Structures never allocate after
+they are made. Importing this package imports the compiled module and nothing else of bot4.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ._native import ffi, lib
+
+#: Layout number of the public structures; a plugin's own native module compares it with the one it was built with.
+ABI: int = lib.B4_ABI
+
+
+def include_dir() -> str:
+    """Directory of the public C headers, for the build of a plugin's own native module."""
+    return str(Path(__file__).parent / "src")
+
+
+__all__ = ["ABI", "ffi", "include_dir", "lib"]
