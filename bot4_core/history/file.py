@@ -287,7 +287,9 @@ def _check_records(path: Path, events: Events, interval_ns: int) -> tuple[Kind, 
         kinds.update(kinds_of(chunk))
         last_ts, row = int(ts[-1]), row + len(chunk)
     if (Kind.BAR in kinds) != (interval_ns > 0):
-        raise _bad(path, f"interval of {interval_ns} ns does not go with {_names(tuple(kinds))}: bars need one, ticks 0")
+        raise _bad(
+            path, f"interval of {interval_ns} ns does not go with {_names(tuple(kinds))}: bars need one, ticks 0"
+        )
     return tuple(sorted(kinds))
 
 
