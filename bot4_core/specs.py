@@ -7,7 +7,7 @@ A hook (see :mod:`bot4_core.hookspecs`) returns a list of these. The core reads 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -75,27 +75,35 @@ class RunInfo:
     seed: int
 
 
-def _valid_name(_spec: object, _attribute: attrs.Attribute[str], value: object) -> None:
+def _valid_name(_spec: object, _attribute: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         raise DomainError(f"name {value!r} must be 1-40 of a-z 0-9 _ - and start with a letter")
 
 
-def _valid_settings(_spec: object, _attribute: attrs.Attribute[type], value: object) -> None:
+def _valid_settings(_spec: object, _attribute: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, type) or not attrs.has(value):
         raise DomainError(f"settings must be an attrs class, not {value!r}")
     taken = sorted(RESERVED_KEYS & {a.alias or a.name for a in attrs.fields(value) if a.init})
     if taken:
-        raise DomainError(f"settings class {value.__name__} has the field {taken[0]!r}, which the core reserves; rename it")
+        raise DomainError(f"settings class {value.__name__} has the reserved field {taken[0]!r}; rename it")
 
 
-def _valid_factory(_spec: object, attribute: attrs.Attribute[object], value: object) -> None:
+def _valid_factory(_spec: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if not callable(value):
         raise DomainError(f"{attribute.name} must be callable, not {value!r}")
 
 
-def _valid_class(_spec: object, attribute: attrs.Attribute[type], value: object) -> None:
+def _valid_class(_spec: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, type):
         raise DomainError(f"{attribute.name} must be a class, not {value!r}")
+
+
+def _capabilities(given: Iterable[str]) -> frozenset[Capability]:
+    known = {str(one) for one in Capability}
+    unknown = sorted(set(given) - known)
+    if unknown:
+        raise DomainError(f"capability {unknown[0]!r} is not one of {', '.join(sorted(known))}")
+    return frozenset(Capability(one) for one in given)
 
 
 @frozen(kw_only=True)
@@ -116,9 +124,7 @@ class ExchangeSpec:
     name: str = field(validator=_valid_name)
     settings: type = field(validator=_valid_settings)
     create: Callable[[Any, Services], object] = field(validator=_valid_factory)
-    capabilities: frozenset[Capability] = field(
-        default=frozenset(), converter=lambda given: frozenset(Capability(one) for one in given)
-    )
+    capabilities: frozenset[Capability] = field(default=frozenset(), converter=_capabilities)
     summary: str = ""
 
 
