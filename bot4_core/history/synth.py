@@ -71,7 +71,7 @@ class Market:
         _require(1 <= self.bars <= MAX_BARS, f"bars {self.bars} must be from 1 to {MAX_BARS}")
         _require(self.interval_ns >= STEPS, f"interval of {self.interval_ns} ns is too short")
         end = self.start_ns + (self.bars + 1) * self.interval_ns
-        _require(EARLIEST_NS <= self.start_ns and end < LATEST_NS, "start and end must lie within 2009..2100")
+        _require(self.start_ns >= EARLIEST_NS and end < LATEST_NS, "start and end must lie within 2009..2100")
         _require(0 < self.volatility <= 1, f"volatility {self.volatility} must be above 0, at most 1")
         _require(0 <= self.correlation <= 1, f"correlation {self.correlation} must be from 0 to 1")
         _require(0 <= self.quiet <= 0.5, f"quiet {self.quiet} must be from 0 to 0.5")
