@@ -30,7 +30,7 @@ from typing import Any
 
 import backtesting  # type: ignore[import-not-found]  # lives in the peer's environment only
 import numpy as np
-import pandas as pd  # type: ignore[import-not-found,import-untyped]  # lives in the peer's environment only
+import pandas as pd  # type: ignore[import-untyped]  # lives in the peer's environment only
 
 CASH = 1e7
 COMMISSION = 0.001
@@ -78,7 +78,9 @@ def main(request_path: str) -> None:
         )
         sign = request["sign"].tolist()
         long_short = bool(request["long_short"])
-    warnings.simplefilter("ignore")  # the peer warns that a trade stays open at the end; that is the condition asked for
+    warnings.simplefilter(
+        "ignore"
+    )  # it warns of the trade that stays open at the end, which is the condition asked for
     backtest = backtesting.Backtest(
         bars, Cross, cash=CASH, commission=COMMISSION, trade_on_close=False, hedging=False, finalize_trades=False
     )

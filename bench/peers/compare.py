@@ -24,10 +24,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import cross_data
+import venvs
+
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
-import cross_data  # noqa: E402 - the path has to be set first
-import venvs  # noqa: E402 - as above
 
 RUN_TIMEOUT_S = 900
 OURS, PEER = "bot4", "nautilus_trader"
@@ -54,9 +54,7 @@ def run_once(name: str, command: Sequence[str]) -> dict[str, Any]:
     """
     environ = venvs.peer_environ() if name == PEER else None
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=RUN_TIMEOUT_S, env=environ, check=False
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_TIMEOUT_S, env=environ, check=False)
     except subprocess.TimeoutExpired as slow:
         raise ComparisonError(f"{name} took over {RUN_TIMEOUT_S} s; use fewer --bars") from slow
     if done.returncode:
@@ -155,8 +153,11 @@ def table(result: Mapping[str, Any]) -> str:
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     rows = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
     return "\n".join(
-        [*rows, f"final equity of both: {base['final_equity']}; worst of ours to best of theirs: "
-         f"{result['ratio_worst']:.2f}x over {base['rounds']} rounds"]
+        [
+            *rows,
+            f"final equity of both: {base['final_equity']}; worst of ours to best of theirs: "
+            f"{result['ratio_worst']:.2f}x over {base['rounds']} rounds",
+        ]
     )
 
 

@@ -19,9 +19,9 @@ import sys
 import time
 from collections import deque
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
+import cross_data as market
 import nautilus_trader  # type: ignore[import-not-found]  # lives in the peer's environment only
 import numpy as np
 from nautilus_trader.backtest.engine import (  # type: ignore[import-not-found]  # as above
@@ -36,9 +36,6 @@ from nautilus_trader.model.identifiers import InstrumentId, Symbol, Venue  # typ
 from nautilus_trader.model.instruments import CurrencyPair  # type: ignore[import-not-found]  # as above
 from nautilus_trader.model.objects import Money, Price, Quantity  # type: ignore[import-not-found]  # as above
 from nautilus_trader.trading.strategy import Strategy  # type: ignore[import-not-found]  # as above
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-import cross_data as market  # noqa: E402 - the path has to be set first
 
 RAW_PER_TICK = Price.from_str(market.TICK).raw
 

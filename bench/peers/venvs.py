@@ -105,7 +105,7 @@ def _call(command: list[str]) -> None:
         tail = "\n".join((done.stderr or done.stdout).strip().splitlines()[-5:])
         raise PeerInstallError(
             f"`{' '.join(command)}` ended with {done.returncode}:\n{tail}\n"
-            "Peers come from the package index: check the network, or point BOT4_PEERS_DIR at environments already built."
+            "Peers come from the package index: check the network, or point BOT4_PEERS_DIR at built environments."
         )
 
 
