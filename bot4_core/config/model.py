@@ -1,0 +1,194 @@
+"""The shape of a bot's configuration (DECISIONS.md, "Config").
+
+What the user wrote is a :class:`Config` of :class:`Table`; what those mean to the installed plugins is a
+:class:`Plan` of :class:`Part`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+
+import attrs
+from attrs import field, frozen
+
+from ..errors import DomainError, Mistake
+from ..specs import ExchangeSpec, RiskSpec, SinkSpec, Spec, StrategySpec
+from .lines import Place
+
+_BOT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+_URL = re.compile(r"[a-z0-9]+(\+[a-z0-9]+)?://\S*")
+_SEED_MAX = 2**63 - 1
+
+S = TypeVar("S", bound=Spec)
+
+
+def _valid_bot_name(_bot: object, _attribute: attrs.Attribute[Any], value: str) -> None:
+    # the name becomes a folder name in the state directory
+    if not _BOT_NAME.fullmatch(value):
+        raise DomainError(f"{value!r} must be 1-63 letters, digits, _ . - and start with a letter or digit")
+
+
+def _valid_seed(_bot: object, _attribute: attrs.Attribute[Any], value: int) -> None:
+    if not 0 <= value <= _SEED_MAX:
+        raise DomainError(f"{value} must be from 0 to {_SEED_MAX}")
+
+
+def _valid_url(_journal: object, _attribute: attrs.Attribute[Any], value: str) -> None:
+    if not _URL.fullmatch(value):
+        raise DomainError(f"{value!r} is no database URL; as sqlite:///bot.db or postgresql+psycopg://user@host/db")
+
+
+@frozen(kw_only=True)
+class BotConfig:
+    """``[bot]``.
+
+    Args:
+        name: the bot's name; files and journal rows carry it.
+        mode: ``paper`` or ``live``; a backtest runs either (DECISIONS.md D-13).
+        plugins: entry-point names that may be imported; nothing else is.
+        seed: the only source of randomness of a backtest.
+        unguarded: switches the immutable limits off outside live trading (D-12).
+    """
+
+    name: str = field(validator=_valid_bot_name)
+    mode: Literal["paper", "live"] = "paper"
+    plugins: tuple[str, ...] = ()
+    seed: int = field(default=1, validator=_valid_seed)
+    unguarded: bool = False
+
+
+@frozen(kw_only=True)
+class JournalConfig:
+    """``[journal]``.
+
+    Args:
+        url: database URL, SQLite files relative to the TOML; None = SQLite in the state directory (D-7).
+    """
+
+    url: str | None = field(default=None, validator=attrs.validators.optional(_valid_url))
+
+
+@frozen
+class Market:
+    """One entry of ``trade``: an exchange table of this config, and a symbol ``BASE/QUOTE`` there."""
+
+    exchange: str
+    symbol: str
+
+    def __str__(self) -> str:
+        return f"{self.exchange}:{self.symbol}"
+
+
+@frozen(kw_only=True)
+class Table:
+    """One ``[exchange.NAME]``, ``[[risk]]``, ``[strategy.NAME]`` or ``[[sink]]`` as written.
+
+    Args:
+        kind: ``exchange``, ``risk``, ``strategy`` or ``sink``.
+        name: the NAME; the position as text for the lists.
+        use: spec name, or ``./file.py:Class`` for a strategy.
+        settings: everything else in the table, as TOML gave it.
+        at: where the table stands.
+        trade: a strategy's markets.
+    """
+
+    kind: str
+    name: str
+    use: str
+    settings: Mapping[str, object]
+    at: Place
+    trade: tuple[Market, ...] = ()
+
+
+@frozen(kw_only=True)
+class Config:
+    """A whole file whose shape is right.
+
+    Args:
+        path: the file, absolute.
+        source: the file as the user named it, for messages.
+        text: its contents.
+        lines: line of each key and table, for messages.
+        overrides: the ``--set`` arguments in force.
+    """
+
+    bot: BotConfig
+    journal: JournalConfig
+    exchanges: Mapping[str, Table]
+    risk: tuple[Table, ...]
+    strategies: Mapping[str, Table]
+    sinks: tuple[Table, ...]
+    path: Path
+    source: str
+    text: str = field(repr=False)
+    lines: Mapping[Place, int] = field(repr=False)
+    overrides: Mapping[Place, str] = field(factory=dict)
+
+    @property
+    def base_dir(self) -> Path:
+        """The folder that the file's relative paths start from (D-9)."""
+        return self.path.parent
+
+    @property
+    def journal_url(self) -> str | None:
+        """The journal's URL with a SQLite file made absolute; None for the default in the state directory."""
+        url = self.journal.url
+        prefix, found, file = (url or "").partition(":///")
+        if not found or not prefix.startswith("sqlite") or not file or file.startswith((":memory:", "file:")):
+            return url
+        return f"{prefix}:///{self.base_dir / file}"
+
+    def mistake(self, at: Place, message: str) -> Mistake:
+        """A mistake at a place of this document, with its line or the ``--set`` that brought it."""
+        return locate(at, message, source=self.source, lines=self.lines, overrides=self.overrides)
+
+
+@frozen(kw_only=True)
+class Part(Generic[S]):
+    """One table with its plugin found and its settings filled.
+
+    Args:
+        table: what the user wrote.
+        spec: what the plugin offered; for a strategy from a file a spec made here.
+        settings: an instance of the spec's settings class; for a strategy a fresh Strategy object.
+    """
+
+    table: Table
+    spec: S
+    settings: Any
+
+
+@frozen(kw_only=True)
+class Plan:
+    """A config that every plugin it names has accepted: what assembly starts from."""
+
+    config: Config
+    exchanges: Mapping[str, Part[ExchangeSpec]]
+    risk: tuple[Part[RiskSpec], ...]
+    strategies: Mapping[str, Part[StrategySpec]]
+    sinks: tuple[Part[SinkSpec], ...]
+
+
+def show_path(at: Place) -> str:
+    """A place in the document as ``$.risk[0].position``."""
+    parts = [f"[{p}]" if isinstance(p, int) else f".{p}" if _plain_key(p) else f".{p!r}" for p in at]
+    return "$" + "".join(parts)
+
+
+def _plain_key(key: str) -> bool:
+    return re.fullmatch(r"[A-Za-z0-9_-]{1,64}", key) is not None
+
+
+def locate(
+    at: Place, message: str, *, source: str, lines: Mapping[Place, int], overrides: Mapping[Place, str]
+) -> Mistake:
+    """A mistake with the best place known: the ``--set`` it came from, its own line, or its nearest table's."""
+    for length in range(len(at), -1, -1):
+        if at[:length] in overrides:
+            return Mistake(show_path(at), message, None, f"--set {overrides[at[:length]]}")
+        if at[:length] in lines:
+            return Mistake(show_path(at), message, lines[at[:length]], source)
+    return Mistake(show_path(at), message, None, source)
