@@ -1,0 +1,139 @@
+"""The connection to the journal's database: SQLite by default, PostgreSQL by URL.
+
+SQLite runs in WAL mode with one writer per transaction (``BEGIN IMMEDIATE``) and any number of readers. Every
+pragma is read back: an ``execute`` whose row nobody fetches can hide that it failed (RELIABILITY.md, trap a).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from ..errors import StoreError
+
+#: "read" writes nothing; a backtest commits without waiting for the disk, paper and live wait (DECISIONS.md D-7).
+Access = Literal["read", "backtest", "paper", "live"]
+
+_BUSY_MS = 30_000
+#: Pragma, value to set, value that must be read back.
+_PRAGMAS = (("busy_timeout", _BUSY_MS, _BUSY_MS), ("foreign_keys", 1, 1), ("recursive_triggers", 1, 1))
+#: NORMAL in WAL mode does not fsync a commit, and unlike OFF cannot corrupt a file that also holds paper runs.
+_SQLITE_SYNCHRONOUS = {"read": 1, "backtest": 1, "paper": 2, "live": 2}
+_PG_SAFE = ("fsync", "full_page_writes", "synchronous_commit")
+
+
+def parse_url(url: str) -> sa.URL:
+    """The URL with its driver written out.
+
+    Raises:
+        StoreError: it cannot be read, or names another database than SQLite and PostgreSQL.
+    """
+    try:
+        parsed = sa.make_url(url)
+    except ArgumentError as error:
+        raise StoreError("a journal url reads sqlite:///FILE or postgresql://USER@HOST/NAME") from error
+    backend = parsed.get_backend_name()
+    if backend in ("postgres", "postgresql"):
+        return parsed.set(drivername="postgresql+psycopg")
+    if backend == "sqlite":
+        return parsed.set(drivername="sqlite")
+    raise StoreError(f"journal url {show(parsed)}: {backend} is not supported, only sqlite and postgresql")
+
+
+def show(url: sa.URL) -> str:
+    """The URL for messages, its password hidden."""
+    return url.render_as_string(hide_password=True)
+
+
+def sqlite_file(url: sa.URL) -> Path | None:
+    """The file behind the URL; None for PostgreSQL and for a database in memory."""
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        return None
+    return Path(str(url.database))
+
+
+@contextmanager
+def one_line(url: sa.URL, doing: str) -> Iterator[None]:
+    """Turns the database's errors into a StoreError of one line: no SQL, no parameters, no password."""
+    try:
+        yield
+    except DBAPIError as error:
+        reason = " ".join(str(error.orig).split())
+        raise StoreError(f"journal {show(url)}: {doing}: {reason[:300]}") from error
+    except SQLAlchemyError as error:
+        raise StoreError(f"journal {show(url)}: {doing}: {' '.join(str(error).split())[:300]}") from error
+
+
+def connect(url: sa.URL, access: Access) -> sa.Engine:
+    """An engine whose connections are set up, and proved to be, for this access.
+
+    Raises:
+        StoreError: the driver is missing, or a directory cannot be made.
+    """
+    file = sqlite_file(url)
+    if file is not None and access != "read":
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise StoreError(f"journal {file}: cannot make its directory: {error.strerror}") from error
+    try:
+        engine = sa.create_engine(url)
+    except (ImportError, NoSuchModuleError) as error:
+        raise StoreError(
+            f"journal {show(url)}: the driver is missing: install bot4-core with its extra 'postgres'"
+        ) from error
+    if url.get_backend_name() == "sqlite":
+        _prepare_sqlite(engine, access, in_memory=file is None)
+    else:
+        _prepare_postgres(engine, access)
+    return engine
+
+
+def writing(engine: sa.Engine) -> sa.Engine:
+    """The same engine; its transactions take SQLite's write lock at once, so that none fails half way."""
+    return engine.execution_options(bot4_write=True)
+
+
+def _prepare_sqlite(engine: sa.Engine, access: Access, *, in_memory: bool) -> None:
+    def on_connect(raw: Any, record: ConnectionPoolEntry) -> None:
+        raw.isolation_level = None  # we say BEGIN ourselves
+        for name, value, expected in _PRAGMAS:
+            raw.execute(f"PRAGMA {name} = {value}").fetchall()
+            _expect(name, raw.execute(f"PRAGMA {name}").fetchone()[0], expected)
+        mode = raw.execute("PRAGMA journal_mode" if access == "read" else "PRAGMA journal_mode = WAL").fetchone()[0]
+        if access != "read":
+            _expect("journal_mode", mode, "memory" if in_memory else "wal")
+        raw.execute(f"PRAGMA synchronous = {_SQLITE_SYNCHRONOUS[access]}").fetchall()
+        _expect("synchronous", raw.execute("PRAGMA synchronous").fetchone()[0], _SQLITE_SYNCHRONOUS[access])
+
+    def on_begin(connection: sa.Connection) -> None:
+        write = connection.get_execution_options().get("bot4_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    event.listen(engine, "connect", on_connect)
+    event.listen(engine, "begin", on_begin)
+
+
+def _prepare_postgres(engine: sa.Engine, access: Access) -> None:
+    def on_connect(raw: Any, record: ConnectionPoolEntry) -> None:
+        with raw.cursor() as cursor:
+            if access == "backtest":
+                cursor.execute("SET synchronous_commit = off")
+            if access in ("paper", "live"):
+                for name in _PG_SAFE:
+                    _expect(name, cursor.execute(f"SHOW {name}").fetchone()[0], "on")
+        raw.commit()
+
+    event.listen(engine, "connect", on_connect)
+
+
+def _expect(name: str, value: object, expected: object) -> None:
+    if value != expected:
+        raise StoreError(f"the database has {name} = {value}, a journal needs {expected}: it could lose orders")
