@@ -115,7 +115,7 @@ def load_bars(path: str, bar_type: Any, instrument: Any) -> list[Any]:
     """Return the peer's bar objects; prices pass through its own float constructor, which is exact for these ticks."""
     with np.load(path) as data:
         prices = {name: data[name] * float(market.TICK) for name in ("open", "high", "low", "close")}
-        volume = data["volume"] * float(market.VOLUME_UNIT)
+        volume = data["volume"] / 10**market.VOLUME_SCALE
         stamps = data["close_ns"].astype(np.uint64)
     bars: list[Any] = Bar.from_raw_arrays_to_list(
         bar_type,
