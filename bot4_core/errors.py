@@ -17,6 +17,7 @@
     ├── ExchangeError
     │   └── Rejected           the venue said no: do not retry
     ├── StoreError             the journal's database
+    ├── StrategyError          a strategy's own code raised; names file and line
     ├── NativeError            the native library refused a call
     └── RefusedForSafety       latch, live mode, credentials
 
@@ -133,6 +134,10 @@ class StoreError(Bot4Error):
     """The journal's database cannot be opened, written or trusted."""
 
     exit_code = 4
+
+
+class StrategyError(Bot4Error):
+    """A strategy raised something of its own; the message names the place in its file."""
 
 
 class NativeError(Bot4Error):

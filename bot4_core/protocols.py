@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
 from .domain.instrument import Instrument
@@ -54,6 +55,9 @@ class Replay(Trading, Protocol):
         total_events: events in the whole history.
         history_hash: SHA-256 hex over all histories in instrument order.
         rules: the fill rules in force, name to text, for the report (TRADING.md section 4).
+        shorting: whether positions below zero are possible on this account.
+        leverage: gross exposure over equity that the account allows; 1 on spot.
+        taker_fee: fee of a taker fill as a ratio of its cost, for the buying-power rule.
         step: the events of the step that woke the engine, ``EVENT_DTYPE`` rows, valid until the next ``run``.
         reports: the order reports of that step, same layout.
     """
@@ -65,11 +69,18 @@ class Replay(Trading, Protocol):
     total_events: int
     history_hash: str
     rules: Mapping[str, str]
+    shorting: bool
+    leverage: Decimal
+    taker_fee: Decimal
     step: memoryview
     reports: memoryview
 
     def starting_balances(self) -> Mapping[str, int]:
         """Balances before the first order, asset to units."""
+        ...
+
+    def kinds(self, index: int) -> int:
+        """Event kinds the histories of one instrument hold, as a mask of ``1 << kind``."""
         ...
 
     def attach(self, valuation: object) -> None:
@@ -93,6 +104,14 @@ class Replay(Trading, Protocol):
         Returns:
             A packed :class:`RunStatus`.
         """
+        ...
+
+    def seek(self, from_ns: int) -> None:
+        """Starts at the first event at or after ``from_ns``; only before the first ``run``."""
+        ...
+
+    def limit(self, to_ns: int) -> None:
+        """Ends with the last event at or before ``to_ns``; only before the first ``run``."""
         ...
 
     def processed(self) -> int:

@@ -66,6 +66,7 @@ class Kind(IntEnum):
     CANCEL = 34
     HALT = 35
     EQUITY = 36
+    RESIZED = 37
     RUN_START = 40
     RUN_END = 41
 

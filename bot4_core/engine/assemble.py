@@ -1,0 +1,213 @@
+"""From a resolved plan to a bot that can run: exchange, books, limits, gate, strategies."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from decimal import Decimal
+from importlib.metadata import version
+
+import attrs
+from attrs import frozen
+
+from ..config.model import Config, Part, Plan
+from ..domain.event import Kind
+from ..domain.money import from_units
+from ..errors import ConfigError, Mistake, PluginLoadError
+from ..history.catalogue import Catalogue
+from ..journal.records import RunInfo
+from ..native.latch import Latch
+from ..protocols import Replay, RiskPolicy
+from ..specs import ExchangeSpec, Services
+from ..strategy import Strategy
+from .account import Account
+from .core import Engine
+from .desk import Desk, Recorder
+from .gate import Gate
+from .limits import Limits
+from .orders import ClientIds, OrderTable
+from .rules import Venue
+from .series import Feed
+
+#: marks this installation's orders in their client ids; a backtest has no venue to share
+_BACKTEST_TAG = 0xB4
+
+
+@frozen(kw_only=True)
+class Assembly:
+    """Everything of a bot that exists before its first event.
+
+    Args:
+        plan: what it was made from.
+        exchange: the simulated exchange.
+        account: the books, with the starting balances.
+        limits: the limits in force.
+        policies: risk policies by name, in the order of the config.
+        latch: the kill latch.
+    """
+
+    plan: Plan
+    exchange: Replay
+    account: Account
+    limits: Limits
+    policies: tuple[tuple[str, RiskPolicy], ...]
+    latch: Latch
+
+    def run_info(self, run_id: str, created_ns: int) -> RunInfo:
+        """What the journal keeps of this run."""
+        config, account = self.plan.config, self.account
+        return RunInfo(
+            run_id=run_id,
+            bot=config.bot.name,
+            mode="backtest",
+            created_ns=created_ns,
+            seed=config.bot.seed,
+            config=config.text,
+            instruments=account.instruments,
+            start_equity=account.portfolio.own.get(account.reporting, 0),
+            reporting_asset=account.reporting,
+            reporting_scale=account.scale,
+            history_hash=self.exchange.history_hash,
+            interval_ns=max(self.exchange.intervals_ns, default=0),
+            fill_rules=self.exchange.rules,
+            limits=self.limits.to_mapping(),
+            unguarded=config.bot.unguarded,
+            versions={"bot4-core": version("bot4-core")},
+            accounts={name: part.spec.name for name, part in self.plan.exchanges.items()},
+            strategies={name: part.table.use for name, part in self.plan.strategies.items()},
+        )
+
+    def engine(self, recorder: Recorder) -> Engine:
+        """The engine, wired; its facts go to ``recorder``."""
+        exchange, account, bot = self.exchange, self.account, self.plan.config.bot
+        orders = OrderTable(len(account.instruments))
+        venue = Venue(shorting=exchange.shorting, leverage=exchange.leverage, taker_fee=exchange.taker_fee)
+        gate = Gate(self.limits, account, orders, self.latch, venue, self.policies)
+        desk = Desk(account, orders, gate, ClientIds(_BACKTEST_TAG, bot.seed), recorder, self.latch)
+        history = max((strategy.history for _, strategy, _ in self._strategies()), default=1)
+        feeds = [
+            Feed(instrument, index, interval, max(1, history))
+            for index, (instrument, interval) in enumerate(
+                zip(account.instruments, exchange.intervals_ns, strict=True)
+            )
+        ]
+        engine = Engine(desk, feeds, guarded=not bot.unguarded)
+        for name, strategy, indices in self._strategies():
+            engine.add_strategy(strategy, name, self.plan.strategies[name].table.trade[0].exchange, indices)
+        return engine
+
+    def _strategies(self) -> list[tuple[str, Strategy, list[int]]]:
+        found = []
+        mistakes = []
+        index_of = {each.symbol: i for i, each in enumerate(self.account.instruments)}
+        for name, part in self.plan.strategies.items():
+            indices = []
+            for position, market in enumerate(part.table.trade):
+                index = index_of.get(market.symbol)
+                if index is None:
+                    at = (*part.table.at, "trade", position)
+                    known = ", ".join(sorted(index_of))
+                    mistakes.append(
+                        self.plan.config.mistake(at, f"{market.symbol} has no history on this exchange; it has {known}")
+                    )
+                else:
+                    indices.append(index)
+            found.append((name, part.settings, indices))
+        if mistakes:
+            raise ConfigError(mistakes)
+        return found
+
+
+def assemble(plan: Plan, latch: Latch) -> Assembly:
+    """Builds the parts of a bot.
+
+    Args:
+        plan: from ``config.resolve``; its strategies are used up.
+        latch: the kill latch.
+
+    Raises:
+        ConfigError: when the parts do not fit each other.
+        PluginLoadError: when a plugin's factory fails.
+        HistoryError: when the exchange's history cannot be trusted.
+    """
+    services = Services(
+        base_dir=plan.config.base_dir,
+        resolve_history=lambda name: Catalogue.open().resolve(name, plan.config.base_dir),
+        seed=plan.config.bot.seed,
+        bot=plan.config.bot.name,
+    )
+    exchange = _exchange(plan, services)
+    limits, policies = _limits(plan, services)
+    kinds = [1 << Kind.QUOTE if _only_quotes(exchange, i) else 1 << Kind.BAR | 1 << Kind.TRADE
+             for i in range(len(exchange.instruments))]
+    account = Account(
+        exchange.instruments,
+        exchange.starting_balances(),
+        span_ns=exchange.last_ns - exchange.first_ns,
+        mark_kinds=kinds,
+    )
+    account.valuation.restore_peak(account.portfolio.own.get(account.reporting, 0))
+    if limits.drawdown is not None:
+        account.valuation.set_limit(int(limits.drawdown * 10**9))
+    assembly = Assembly(plan=plan, exchange=exchange, account=account, limits=limits, policies=policies, latch=latch)
+    assembly._strategies()
+    return assembly
+
+
+def _only_quotes(exchange: Replay, index: int) -> bool:
+    return exchange.kinds(index) == 1 << Kind.QUOTE
+
+
+def _exchange(plan: Plan, services: Services) -> Replay:
+    used = sorted({market.exchange for part in plan.strategies.values() for market in part.table.trade})
+    if len(used) != 1:
+        named = ", ".join(used) or "none"
+        raise ConfigError(
+            Mistake("$.strategy", f"a backtest runs on one simulated exchange, the strategies trade on {named}",
+                    source=plan.config.source)
+        )
+    part: Part[ExchangeSpec] = plan.exchanges[used[0]]
+    made = _create(part.spec.name, part.spec.create, part.settings, services)
+    if not isinstance(made, Replay):
+        raise PluginLoadError(part.spec.name, f"declares replay, but its object lacks {_missing(made)}")
+    return made
+
+
+def _missing(made: object) -> str:
+    wanted = sorted(name for name in (*Replay.__annotations__, "run", "submit", "cancel") if not hasattr(made, name))
+    return ", ".join(wanted) or "a method of the Replay protocol"
+
+
+def _create(name: str, factory: object, settings: object, services: Services) -> object:
+    from ..errors import Bot4Error
+
+    assert callable(factory)  # the spec's validator saw to it
+    try:
+        return factory(settings, services)
+    except Bot4Error:
+        raise
+    except Exception as error:
+        raise PluginLoadError(name, f"create() raised {type(error).__name__}: {str(error)[:256]}") from error
+
+
+def _limits(plan: Plan, services: Services) -> tuple[Limits, tuple[tuple[str, RiskPolicy], ...]]:
+    limits = Limits()
+    policies: list[tuple[str, RiskPolicy]] = []
+    mistakes: list[Mistake] = []
+    for position, part in enumerate(plan.risk):
+        policy = _create(part.spec.name, part.spec.create, part.settings, services)
+        if not isinstance(policy, RiskPolicy):
+            raise PluginLoadError(part.spec.name, "create() must give an object with `limits` and `check`")
+        policies.append((part.spec.name, policy))
+        try:
+            limits = limits.tightened(policy.limits, f"$.risk[{position}]")
+        except ConfigError as error:
+            mistakes += [_placed(plan.config, position, each) for each in error.mistakes]
+    if mistakes:
+        raise ConfigError(mistakes)
+    return (limits.without_guard() if plan.config.bot.unguarded else limits), tuple(policies)
+
+
+def _placed(config: Config, position: int, mistake: Mistake) -> Mistake:
+    field = mistake.path.rpartition(".")[2]
+    return attrs.evolve(config.mistake(("risk", position, field), mistake.message), path=mistake.path)

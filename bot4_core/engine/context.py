@@ -1,0 +1,306 @@
+"""What a strategy is handed: its view of the engine, and the helpers that turn wishes into orders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from ..domain.instrument import Instrument
+from ..domain.money import Rounding, divide, parse_decimal, ratio_to_fraction
+from ..domain.order import Order, OrderType, Role, Side, TimeInForce
+from ..domain.portfolio import Position
+from ..errors import DomainError
+from ..strategy import Number, Strategy
+from .indicators import KINDS, Focus, IndicatorHandle
+from .rules import worst_price
+from .series import BarWindow, parse_interval
+
+if TYPE_CHECKING:
+    from .core import Engine
+
+
+def _number(value: Number | None, name: str) -> Decimal | None:
+    try:
+        return None if value is None else parse_decimal(value)
+    except DomainError as error:
+        raise DomainError(f"{name}: {error}") from None
+
+
+def _positive(value: Number | None, name: str) -> Decimal | None:
+    number = _number(value, name)
+    if number is not None and number <= 0:
+        raise DomainError(f"{name} {number} must be greater than 0")
+    return number
+
+
+class StrategyContext:
+    """One strategy's door to the engine (``bot4_core.strategy.Context``).
+
+    Args:
+        engine: the engine.
+        strategy: the strategy object.
+        name: its config table.
+        exchange: the exchange table it trades on.
+        indices: its instruments, as indices of the run's table, in the order of ``trade``.
+    """
+
+    def __init__(self, engine: Engine, strategy: Strategy, name: str, exchange: str, indices: Sequence[int]) -> None:
+        self._engine = engine
+        self._desk = engine.desk
+        self._account = engine.account
+        self._strategy = strategy
+        self.name = name
+        self.exchange = exchange
+        self.indices = tuple(indices)
+        self.focus = Focus(self.indices[0])
+        self.bars_needed = strategy.warmup
+        self._table = {i: engine.account.instruments[i] for i in self.indices}
+        self._by_symbol = {each.symbol: i for i, each in self._table.items()}
+
+    # what is
+
+    @property
+    def now(self) -> int:
+        """Time of the event being delivered, UTC ns."""
+        return self._desk.now
+
+    @property
+    def instruments(self) -> Sequence[Instrument]:
+        """The strategy's instruments."""
+        return tuple(self._table.values())
+
+    @property
+    def equity(self) -> Decimal:
+        """Equity marked to market, in the reporting asset."""
+        return self._account.equity
+
+    def balance(self, asset: str) -> Decimal:
+        """Our balance of an asset."""
+        return self._account.portfolio.balance(asset)
+
+    def position(self, instrument: Instrument) -> Position:
+        """Net position."""
+        return self._account.positions[self._index(instrument)]
+
+    def orders(self, instrument: Instrument | None = None) -> Sequence[Order]:
+        """This strategy's working orders."""
+        indices = self.indices if instrument is None else (self._index(instrument),)
+        table = self._desk.orders
+        return [order for index in indices for order in table.working(index) if order.strategy == self.name]
+
+    def bars(self, n: int, instrument: Instrument | None = None, timeframe: str | None = None) -> BarWindow:
+        """The last finished bars."""
+        index = self.focus.index if instrument is None else self._index(instrument)
+        return self._engine.feeds[index].series(parse_interval(timeframe) if timeframe else None).window(n)
+
+    # indicators
+
+    def ema(self, length: int, timeframe: str | None = None) -> IndicatorHandle:
+        """Exponential average of closes."""
+        return self._indicator("ema", length, timeframe)
+
+    def sma(self, length: int, timeframe: str | None = None) -> IndicatorHandle:
+        """Simple average of closes."""
+        return self._indicator("sma", length, timeframe)
+
+    def rsi(self, length: int = 14, timeframe: str | None = None) -> IndicatorHandle:
+        """Wilder's relative strength index."""
+        return self._indicator("rsi", length, timeframe)
+
+    def atr(self, length: int = 14, timeframe: str | None = None) -> IndicatorHandle:
+        """Wilder's average true range."""
+        return self._indicator("atr", length, timeframe)
+
+    def highest(self, length: int, timeframe: str | None = None) -> IndicatorHandle:
+        """Highest high."""
+        return self._indicator("highest", length, timeframe)
+
+    def lowest(self, length: int, timeframe: str | None = None) -> IndicatorHandle:
+        """Lowest low."""
+        return self._indicator("lowest", length, timeframe)
+
+    def stdev(self, length: int, timeframe: str | None = None) -> IndicatorHandle:
+        """Population standard deviation of closes."""
+        return self._indicator("stdev", length, timeframe)
+
+    def _indicator(self, name: str, length: int, timeframe: str | None) -> IndicatorHandle:
+        if isinstance(length, bool) or not isinstance(length, int) or not 0 < length <= 100_000:
+            raise DomainError(f"{name}({length!r}): the length must be a whole number from 1 to 100000")
+        interval = parse_interval(timeframe) if timeframe else None
+        states = {}
+        for index in self.indices:
+            series = self._engine.feeds[index].series(interval)
+            states[index] = series.indicator(name, length)
+            if series is self._engine.feeds[index].base:
+                self.bars_needed = max(self.bars_needed, length + KINDS[name][1])
+        return IndicatorHandle(name, states, self._table, self.focus)
+
+    # orders
+
+    def buy(self, instrument: Instrument, **wish: object) -> Order:
+        """Wishes to buy; see :class:`bot4_core.strategy.Context` for the arguments."""
+        return self._enter(Side.BUY, instrument, **wish)  # type: ignore[arg-type]  # _enter types and checks each
+
+    def sell(self, instrument: Instrument, **wish: object) -> Order:
+        """Wishes to sell short; see :class:`bot4_core.strategy.Context` for the arguments."""
+        return self._enter(Side.SELL, instrument, **wish)  # type: ignore[arg-type]  # _enter types and checks each
+
+    def close(self, instrument: Instrument, quantity: Number | None = None, tag: str = "") -> Order | None:
+        """Closes the position, or part of it, at market."""
+        index = self._index(instrument)
+        wanted = _positive(quantity, "quantity")
+        lots = self._desk.closable_lots(index)
+        if wanted is not None:
+            lots = min(lots, instrument.lots(wanted, Rounding.FLOOR))
+        if lots <= 0:
+            return None
+        return self._desk.close_position(index, lots, self.name, self.exchange, tag)
+
+    def cancel(self, order: Order) -> None:
+        """Asks the venue to end an order."""
+        self._desk.cancel(order)
+
+    def every(self, period: str, name: str = "") -> None:
+        """Sets a repeating timer."""
+        self._engine.timers.repeat(parse_interval(period), name or period, self)
+
+    def at(self, ts: int, name: str = "") -> None:
+        """Sets a timer for one moment."""
+        self._engine.timers.once(ts, name, self)
+
+    def _index(self, instrument: Instrument) -> int:
+        index = self._by_symbol.get(instrument.symbol)
+        if index is None:
+            known = ", ".join(self._by_symbol)
+            raise DomainError(f"{instrument.symbol} is not in the trade list of strategy {self.name} ({known})")
+        return index
+
+    def _enter(
+        self,
+        side: Side,
+        instrument: Instrument,
+        *,
+        fraction: Number | None = None,
+        quantity: Number | None = None,
+        notional: Number | None = None,
+        limit: Number | None = None,
+        trigger: Number | None = None,
+        stop: Number | None = None,
+        stop_price: Number | None = None,
+        target: Number | None = None,
+        target_price: Number | None = None,
+        tif: TimeInForce = TimeInForce.GTC,
+        expire_ns: int = 0,
+        post_only: bool = False,
+        tag: str = "",
+        signal_strength: Number | None = None,
+        ta_score: Number | None = None,
+        ml_confidence: Number | None = None,
+    ) -> Order:
+        index = self._index(instrument)
+        price = self._ticks(instrument, limit, "limit")
+        trigger_ticks = self._ticks(instrument, trigger, "trigger")
+        kind = _TYPES[bool(price), bool(trigger_ticks)]
+        mark = self._account.mark_ticks(index)
+        worst = worst_price(kind, side, price, trigger_ticks, mark, self._desk.gate.limits.collar)
+        entry = price or trigger_ticks or mark
+        order = Order(
+            order_id=self._desk.orders.new_id(),
+            client_id=self._desk.client_ids.next(),
+            strategy=self.name,
+            exchange=self.exchange,
+            instrument=instrument,
+            index=index,
+            side=side,
+            type=kind,
+            quantity_lots=self._size(index, worst, fraction, quantity, notional),
+            price_ticks=price,
+            trigger_ticks=trigger_ticks,
+            tif=tif,
+            expire_ns=self._expiry(tif, expire_ns),
+            post_only=post_only,
+            role=Role.ENTRY,
+            stop_ticks=self._protective(instrument, side, entry, stop, stop_price, "stop", self._strategy.default_stop),
+            target_ticks=self._protective(instrument, side.opposite, entry, target, target_price, "target", None),
+            tag=tag,
+            signal_strength=_number(signal_strength, "signal_strength"),
+            ta_score=_number(ta_score, "ta_score"),
+            ml_confidence=_number(ml_confidence, "ml_confidence"),
+            created_ns=self._desk.now,
+        )
+        self._desk.wish(order, mark, worst)
+        return order
+
+    def _expiry(self, tif: TimeInForce, expire_ns: int) -> int:
+        if (tif is TimeInForce.GTD) != (expire_ns > self._desk.now):
+            raise DomainError("expire_ns must lie in the future, and belongs to TimeInForce.GTD only")
+        return expire_ns
+
+    @staticmethod
+    def _ticks(instrument: Instrument, price: Number | None, name: str) -> int:
+        number = _positive(price, name)
+        return 0 if number is None else instrument.ticks(number)
+
+    def _size(
+        self, index: int, worst: int, fraction: Number | None, quantity: Number | None, notional: Number | None
+    ) -> int:
+        """Lots of the one size that was given, rounded down at the worst price; 0 when it is less than a lot."""
+        given = {"fraction": fraction, "quantity": quantity, "notional": notional}
+        named = {name: _positive(value, name) for name, value in given.items() if value is not None}
+        if len(named) != 1:
+            raise DomainError(f"give exactly one of fraction, quantity, notional; got {', '.join(named) or 'none'}")
+        name, value = named.popitem()
+        assert value is not None  # filtered above
+        instrument = self._table[index]
+        if name == "quantity":
+            return instrument.lots(value, Rounding.FLOOR)
+        if worst <= 0:
+            raise DomainError(f"{instrument.symbol} has no price yet: size by quantity")
+        num, den = ratio_to_fraction(value)
+        account = self._account
+        if name == "fraction":
+            budget = divide(account.equity_units() * num, den, Rounding.FLOOR)
+            unit = account.notional_units(index, 1, worst) if instrument.quote != account.reporting else 0
+        else:
+            budget = divide(10**instrument.quote_scale * num, den, Rounding.FLOOR)
+            unit = 0
+        if unit:
+            return max(0, budget // unit)
+        tick_num, tick_den = instrument.tick_lot_ratio
+        return max(0, budget * tick_den // (worst * tick_num))
+
+    def _protective(
+        self,
+        instrument: Instrument,
+        side: Side,
+        entry: int,
+        ratio: Number | None,
+        price: Number | None,
+        name: str,
+        default: Decimal | None,
+    ) -> int:
+        """Ticks of a stop (``side`` = the entry's) or target (``side`` = the other), 0 for none.
+
+        A ratio is rounded towards the entry, so the distance is never more than was asked for.
+        """
+        if ratio is not None and price is not None:
+            raise DomainError(f"give {name} or {name}_price, not both")
+        if price is not None:
+            return self._ticks(instrument, price, f"{name}_price")
+        distance = _positive(ratio, name) if ratio is not None else default
+        if distance is None or entry <= 0:
+            return 0
+        if side is Side.BUY and distance >= 1:
+            raise DomainError(f"{name} {distance} is a ratio below 1 ({name}='0.02' is 2 %); use {name}_price for a price")
+        num, den = ratio_to_fraction(1 - distance * side.sign)
+        return divide(entry * num, den, Rounding.CEILING if side is Side.BUY else Rounding.FLOOR)
+
+
+#: (limit given, trigger given) -> order type
+_TYPES = {
+    (False, False): OrderType.MARKET,
+    (True, False): OrderType.LIMIT,
+    (False, True): OrderType.STOP,
+    (True, True): OrderType.STOP_LIMIT,
+}

@@ -1,0 +1,153 @@
+"""The engine: a deterministic state machine without sockets, clocks, threads or randomness of its own.
+
+A driver feeds it steps (all events of one time with the order reports that belong to them) and takes out commands.
+Within a step the order is fixed (DECISIONS.md D-5): reports and their fills, the market marks, the events by
+instrument, the timers, and last the orders that result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ..domain.event import EVENT, EVENT_SIZE, Kind
+from ..native.latch import Mode
+from ..strategy import Strategy
+from .context import StrategyContext
+from .desk import Desk
+from .dispatch import Dispatch
+from .indicators import Row
+from .protection import Coverage
+from .reports import apply_report
+from .rules import ratio_text
+from .series import Feed
+from .timers import Timers
+
+_BUCKET_TIMER = "close-buckets"
+
+
+class Engine:
+    """The state of one run.
+
+    Args:
+        desk: books, orders, gate and journal.
+        feeds: one per instrument.
+        guarded: whether the immutable rules of R-41 are in force.
+    """
+
+    def __init__(self, desk: Desk, feeds: Sequence[Feed], *, guarded: bool) -> None:
+        self.desk = desk
+        self.account = desk.account
+        self.feeds = tuple(feeds)
+        self.dispatch = Dispatch(self.feeds)
+        self.timers = Timers()
+        self.coverage = Coverage(desk.account, desk.orders)
+        self.fills = 0
+        self.round_trips = 0
+        self.halted = ""
+        self._guarded = guarded
+        self._touched: set[int] = set()
+        self._handlers: list[dict[int, Callable[[Row], None]]] = [
+            {Kind.BAR: feed.on_bar, Kind.TRADE: feed.on_trade, Kind.QUOTE: feed.on_quote} for feed in self.feeds
+        ]
+
+    def add_strategy(self, strategy: Strategy, name: str, exchange: str, indices: Sequence[int]) -> None:
+        """Takes in a strategy; its ``on_*`` methods become its subscriptions."""
+        self.dispatch.add(StrategyContext(self, strategy, name, exchange, indices), strategy)
+
+    def start(self, ts: int) -> None:
+        """Calls every strategy's ``on_start`` and wires its wakes.
+
+        Args:
+            ts: time the run starts at, UTC ns.
+        """
+        self.desk.now = self.timers.start_ns = ts
+        self.dispatch.start()
+        for length in sorted({length for feed in self.feeds for length in feed.tick_intervals}):
+            self.timers.repeat(length, _BUCKET_TIMER, None)
+
+    def step(self, events: memoryview, n_events: int, reports: memoryview, n_reports: int, pointer: object) -> None:
+        """Processes one step.
+
+        Args:
+            events: rows of the step, all of one time.
+            n_events: how many of them count.
+            reports: rows of its order reports, in the venue's order.
+            n_reports: how many of them count.
+            pointer: the native pointer of ``events``, for the valuation.
+        """
+        if n_reports:
+            for row in EVENT.iter_unpack(reports[: n_reports * EVENT_SIZE]):
+                self.desk.now = row[0]
+                apply_report(self, row)
+                self._touched.add(row[1])
+        if n_events:
+            breach = self.account.valuation.mark_events(pointer, n_events)
+            for row in EVENT.iter_unpack(events[: n_events * EVENT_SIZE]):
+                self.desk.now = row[0]
+                index = row[1]
+                position = self.account.positions[index]
+                if position.lots:
+                    self._observe(position, row)
+                self._handlers[index][row[2]](row)
+            if breach and not self.halted:
+                self._halt_on_drawdown()
+        if self.timers.next_ns <= self.desk.now:
+            self.run_timers(self.desk.now)
+        if self._touched and self._guarded:
+            self._check_coverage()
+
+    @staticmethod
+    def _observe(position: object, row: Row) -> None:
+        if row[2] == Kind.BAR and row[8]:
+            position.observe(row[6], row[5])  # type: ignore[attr-defined]  # a Position; bound late for speed
+        elif row[2] == Kind.TRADE:
+            position.observe(row[4], row[4])  # type: ignore[attr-defined]  # as above
+
+    def run_timers(self, ts: int) -> None:
+        """Runs the timers due at or before ``ts``."""
+        self.desk.now = ts
+        for timer, owner in self.timers.due(ts):
+            if owner is None:
+                for feed in self.feeds:
+                    feed.close_buckets(ts)
+            else:
+                self.dispatch.tell_timer(owner, timer)
+
+    # protection
+
+    def _check_coverage(self) -> None:
+        """Closes what stands without a stop (P-2), once the step's reports are known."""
+        touched, self._touched = self._touched, set()
+        for index in sorted(touched):
+            uncovered = self.coverage.update(index, self.desk.now)
+            self._close(index, uncovered, "no live stop (P-2)")
+
+    def _close(self, index: int, lots: int, tag: str) -> None:
+        lots = min(lots, self.desk.closable_lots(index))
+        if lots > 0:
+            self.desk.close_position(index, lots, "", self.dispatch.exchange_of(index), tag)
+
+    def _halt_on_drawdown(self) -> None:
+        measured = ratio_text(self.account.valuation.drawdown_ppb, 10**9)
+        self.halt("drawdown", measured, str(self.desk.gate.limits.drawdown))
+
+    def halt(self, rule: str, measured: str, limit: str) -> None:
+        """The kill plan (K-3, K-7): latch, cancel entries, flatten; stops stay until the venue says flat."""
+        desk, reason = self.desk, f"{rule} {measured} reached {limit}"
+        self.halted = reason
+        desk.latch.set(Mode.KILLED, reason, "engine", desk.now)
+        blob: dict[str, object] = {"mode": "killed", "reason": reason, "rule": rule, "measured": measured, "limit": limit}
+        desk.journal(desk.now, 0, Kind.HALT, 0, (int(Mode.KILLED), 0, 0, 0, 0, 0), blob)
+        desk.cancel_entries()
+        self.flatten(f"halt: {rule}")
+
+    def flatten(self, tag: str) -> None:
+        """Closes every position at market."""
+        for index in range(len(self.feeds)):
+            self._close(index, self.desk.closable_lots(index), tag)
+
+    def stop(self) -> None:
+        """Ends the run: strategies hear of it, orders are no longer taken."""
+        self.desk.accepting = False
+        self.coverage.advance(self.desk.now)
+        self.dispatch.stop()

@@ -1,0 +1,108 @@
+"""The gate: the one place every order passes, in backtest, paper and live alike (R-40).
+
+Rules are a table of plain functions (``rules.py``); each answers None or a :class:`Failure` with what it measured and
+what is allowed. All of them are asked, so a denial names every rule that failed. A rule that cannot measure denies.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from ..domain.order import Denied, Failure
+from ..errors import DomainError
+from ..native.latch import Latch
+from ..protocols import RiskPolicy
+from .account import Account
+from .limits import Limits
+from .orders import OrderTable
+from .rules import ENTRY_RULES, REDUCING_RULES, Rule, Venue, Wish, likeness
+
+#: equal orders are remembered by key; past this many keys the oldest are forgotten
+_MAX_REMEMBERED = 1024
+
+
+class Gate:
+    """Judges every order.
+
+    Args:
+        limits: the limits in force.
+        account: the bot's books.
+        orders: the run's orders.
+        latch: the kill latch.
+        venue: what the account at the venue allows.
+        policies: risk policies, in the order of the config.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        account: Account,
+        orders: OrderTable,
+        latch: Latch,
+        venue: Venue,
+        policies: Sequence[tuple[str, RiskPolicy]] = (),
+    ) -> None:
+        self.limits = limits
+        self.account = account
+        self.orders = orders
+        self.latch = latch
+        self.venue = venue
+        self.policies = tuple(policies)
+        self.recent: deque[int] = deque(maxlen=limits.orders_per_second or 1)
+        self.remembered: dict[tuple[int, ...], int] = {}
+        self.approved = 0
+        self.denied = 0
+
+    def judge(self, wish: Wish) -> Denied | None:
+        """None when the order may go, else every rule that failed."""
+        order = wish.order
+        rules = ENTRY_RULES if order.raises_risk else REDUCING_RULES
+        failures = [failure for name, rule in rules if (failure := self._ask(name, rule, wish))]
+        if order.raises_risk:
+            failures += [failure for name, policy in self.policies if (failure := self._consult(name, policy, wish))]
+        if failures:
+            self.denied += 1
+            return Denied(tuple(failures))
+        self.approved += 1
+        if order.raises_risk:
+            self._remember(wish)
+        return None
+
+    def _ask(self, name: str, rule: Rule, wish: Wish) -> Failure | None:
+        """One rule; a number it cannot work out is a denial, not a pass."""
+        try:
+            return rule(self, wish)
+        except (DomainError, ArithmeticError) as error:
+            return Failure(name, f"unknown ({error})", "a measured value")
+
+    def _consult(self, name: str, policy: RiskPolicy, wish: Wish) -> Failure | None:
+        """One policy's free-form check; an exception vetoes."""
+        try:
+            return policy.check(wish, self)
+        except Exception as error:  # noqa: BLE001  # a stranger's check may raise anything, and all of it vetoes
+            return Failure(f"policy.{name}", f"raised {type(error).__name__}: {str(error)[:200]}", "an answer")
+
+    def _remember(self, wish: Wish) -> None:
+        self.recent.append(wish.ts)
+        if self.limits.duplicate_window_s is None:
+            return
+        if len(self.remembered) >= _MAX_REMEMBERED:
+            del self.remembered[next(iter(self.remembered))]
+        key = likeness(wish.order)
+        self.remembered.pop(key, None)
+        self.remembered[key] = wish.ts
+
+    # what a policy may ask (bot4_core.protocols.Account)
+
+    def equity_units(self) -> int:
+        """Equity marked to market, units of the reporting asset."""
+        return self.account.equity_units()
+
+    def position_lots(self, index: int) -> int:
+        """Net position, lots."""
+        return self.account.position_lots(index)
+
+    def open_orders(self, index: int | None = None) -> int:
+        """Working entry orders, of one instrument or of all."""
+        return self.orders.entries if index is None else self.orders.open_entries(index)

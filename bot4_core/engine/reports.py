@@ -1,0 +1,81 @@
+"""Order reports of the venue, applied to orders, account and strategies (TRADING.md O-1 to O-4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..domain.event import Flag, Kind, Reason
+from ..domain.order import Order, OrderState, Role
+from ..strategy import Fill
+from .indicators import Row
+
+if TYPE_CHECKING:
+    from .core import Engine
+
+_ENDS = {
+    Kind.CANCELLED: OrderState.CANCELLED,
+    Kind.REJECTED: OrderState.REJECTED,
+    Kind.EXPIRED: OrderState.EXPIRED,
+}
+
+
+def apply_report(engine: Engine, row: Row) -> None:
+    """Applies one report.
+
+    Args:
+        engine: the engine.
+        row: the report as an event record tuple.
+    """
+    kind = row[2]
+    order = engine.desk.orders.find(row[4])
+    if order is None:
+        engine.desk.journal(row[0], row[1], kind, row[3] | Flag.VIOLATION, row[4:10], None)
+        return
+    if kind == Kind.FILL:
+        _apply_fill(engine, order, row)
+        return
+    engine.desk.journal(row[0], row[1], kind, row[3], row[4:10], None)
+    if kind == Kind.ACK:
+        if order.state is OrderState.SUBMITTED:
+            order.move(OrderState.ACKNOWLEDGED, row[0])
+    elif kind == Kind.TRIGGERED:
+        if order.state in (OrderState.SUBMITTED, OrderState.ACKNOWLEDGED):
+            order.move(OrderState.TRIGGERED, row[0])
+    elif kind == Kind.CANCEL_REJECTED:
+        order.pending_cancel = False
+    elif not order.is_terminal:
+        order.move(_ENDS[Kind(kind)], row[0], Reason(row[6]).name)
+        _ended(engine, order, row[0])
+        engine.dispatch.tell_order(order)
+
+
+def _apply_fill(engine: Engine, order: Order, row: Row) -> None:
+    ts, index, _, flags, _, price, lots, fee, _, cost = row
+    violation = order.fill(lots, cost, fee, ts)
+    engine.desk.journal(ts, index, Kind.FILL, flags | (Flag.VIOLATION if violation else 0), row[4:10], None)
+    in_base = bool(flags & Flag.FEE_BASE)
+    engine.account.valuation.roll(ts)
+    closed = engine.account.apply_fill(index, order.side, lots, cost, fee, in_base, ts)
+    engine.fills += 1
+    if closed is not None:
+        engine.round_trips += 1
+    if order.is_terminal:
+        _ended(engine, order, ts)
+    asset = order.instrument.base if in_base else order.instrument.quote
+    engine.dispatch.tell_fill(Fill(order, ts, price, lots, fee, asset, bool(flags & Flag.MAKER)))
+
+
+def _ended(engine: Engine, order: Order, ts: int) -> None:
+    """Retires an order; attached orders shrink to what their entry really filled."""
+    engine.desk.orders.retire(order)
+    if order.role is not Role.ENTRY or order.filled_lots == order.quantity_lots or not order.filled_lots:
+        return
+    for child_id in (order.stop_id, order.target_id):
+        child = engine.desk.orders.find(child_id) if child_id else None
+        if child is None or child.is_terminal:
+            continue
+        child.quantity_lots = order.filled_lots
+        engine.desk.journal(ts, order.index, Kind.RESIZED, 0, (child.order_id, order.filled_lots, 0, 0, 0, 0), None)
+        if child.filled_lots >= child.quantity_lots:
+            child.move(OrderState.FILLED, ts, "entry ended")
+            engine.desk.orders.retire(child)

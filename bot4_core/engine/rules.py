@@ -1,0 +1,295 @@
+"""The gate's rules, one plain function each, and what they are told about an order (TRADING.md P-1, K-1 to K-6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import ROUND_CEILING, Context, Decimal
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ..domain.money import Rounding, divide, from_units, ratio_to_fraction
+from ..domain.order import Failure, Order, OrderType, Role, Side
+from ..native.latch import Mode
+
+if TYPE_CHECKING:
+    from .gate import Gate
+
+_SECOND_NS = 10**9
+#: a protective stop keeps at least so many ticks from the entry, or noise of the quote itself would trigger it (P-1)
+_MIN_STOP_TICKS = 2
+_ROUND_UP = Context(prec=40, rounding=ROUND_CEILING)
+
+
+class Wish(msgspec.Struct, frozen=True, gc=False):
+    """An order on its way through the gate (``bot4_core.protocols.Wish``).
+
+    Attributes:
+        order: the order.
+        mark_ticks: the price that marks its instrument now.
+        worst_ticks: the worst fill price that is assumed.
+        ts: time of the decision, UTC ns.
+        equity_units: equity marked to market, units of the reporting asset.
+    """
+
+    order: Order
+    mark_ticks: int
+    worst_ticks: int
+    ts: int
+    equity_units: int
+
+
+class Venue(msgspec.Struct, frozen=True):
+    """What the buying-power rule must know of the account at the venue.
+
+    Attributes:
+        shorting: whether positions below zero are possible.
+        leverage: gross exposure over equity that the venue allows (margin accounts).
+        taker_fee: ratio of cost.
+    """
+
+    shorting: bool
+    leverage: Decimal
+    taker_fee: Decimal
+
+
+def ratio_text(numerator: int, denominator: int) -> str:
+    """A measured ratio for people and the journal: rounded up to 8 decimals, so that a breach never looks equal."""
+    if denominator <= 0:
+        return "unbounded"
+    return str((Decimal(numerator) / Decimal(denominator)).quantize(Decimal("1e-8"), context=_ROUND_UP))
+
+
+def worst_price(order_type: OrderType, side: Side, price: int, trigger: int, mark: int, collar: Decimal) -> int:
+    """The worst fill price an order is judged by, ticks.
+
+    A limit never fills worse than its limit; a market order is assumed to fill up to ``collar`` beyond the mark, a
+    stop up to ``collar`` beyond its trigger.
+    """
+    if price:
+        return price
+    start = trigger if order_type is OrderType.STOP else mark
+    num, den = ratio_to_fraction(1 + collar * side.sign)
+    return divide(start * num, den, Rounding.CEILING if side is Side.BUY else Rounding.FLOOR)
+
+
+Rule = Callable[["Gate", Wish], Failure | None]
+
+
+def likeness(order: Order) -> tuple[int, ...]:
+    """What makes two orders equal for the duplicate rule."""
+    return (order.index, order.side, order.type, order.quantity_lots, order.price_ticks, order.trigger_ticks)
+
+
+def _latch(gate: Gate, wish: Wish) -> Failure | None:
+    """Nothing that raises risk passes a latch that is not ACTIVE (K-6)."""
+    mode = gate.latch.mode
+    return None if mode == Mode.ACTIVE else Failure("latch", Mode(mode).name, Mode.ACTIVE.name)
+
+
+def _latch_reducing(gate: Gate, wish: Wish) -> Failure | None:
+    """Reducing is allowed in every mode but CANCEL_ONLY (K-6)."""
+    mode = gate.latch.mode
+    return Failure("latch", Mode(mode).name, "any mode but CANCEL_ONLY") if mode == Mode.CANCEL_ONLY else None
+
+
+def _stop_cover(gate: Gate, wish: Wish) -> Failure | None:
+    """P-1: a stop on the right side, clear of the entry's own noise, not too far from the worst fill."""
+    limit = gate.limits.stop_distance
+    order = wish.order
+    if limit is None:
+        return None
+    allowed = f"a stop within {limit}"
+    if not order.stop_ticks:
+        return Failure("stop_cover", "no stop", allowed)
+    reference = order.price_ticks or order.trigger_ticks or wish.mark_ticks
+    gap = (reference - order.stop_ticks) * order.side.sign
+    if gap < _MIN_STOP_TICKS:
+        return Failure("stop_cover", f"{gap} ticks from the entry", f">= {_MIN_STOP_TICKS} ticks on the losing side")
+    distance = (wish.worst_ticks - order.stop_ticks) * order.side.sign
+    num, den = ratio_to_fraction(limit)
+    if distance * den > wish.worst_ticks * num:
+        return Failure("stop_cover", ratio_text(distance, wish.worst_ticks), str(limit))
+    return None
+
+
+def _exposed_lots(gate: Gate, order: Order, index: int) -> int:
+    """Largest position one instrument may reach in the order's direction, working orders filled, lots (K-1).
+
+    Closing orders may or may not fill first: the worse of the two counts.
+    """
+    sign = order.side.sign
+    position = gate.account.position_lots(index)
+    entries = closes = 0
+    for working in gate.orders.working(index):
+        if working.side is order.side:
+            if working.role is Role.ENTRY:
+                entries += working.remaining_lots
+            elif working.role is Role.CLOSE:
+                closes += working.remaining_lots
+    added = entries + (order.quantity_lots if index == order.index else 0)
+    return max(abs(position + sign * added), abs(position + sign * (added + closes)))
+
+
+def _position(gate: Gate, wish: Wish) -> Failure | None:
+    """K-1: notional in one base asset over equity."""
+    limit = gate.limits.position
+    if limit is None:
+        return None
+    order = wish.order
+    total = 0
+    for index in gate.account.same_base(order.index):
+        mark = gate.account.mark_ticks(index)
+        price = max(wish.worst_ticks, mark) if index == order.index else mark
+        total += gate.account.notional_units(index, _exposed_lots(gate, order, index), price)
+    num, den = ratio_to_fraction(limit)
+    if wish.equity_units <= 0 or total * den > wish.equity_units * num:
+        return Failure("position", ratio_text(total, wish.equity_units), str(limit))
+    return None
+
+
+def _drawdown(gate: Gate, wish: Wish) -> Failure | None:
+    """K-3: no new risk once the fall from the peak reached the limit."""
+    limit = gate.limits.drawdown
+    if limit is None:
+        return None
+    ppb = gate.account.valuation.drawdown_ppb
+    return Failure("drawdown", ratio_text(ppb, 10**9), str(limit)) if ppb >= limit * 10**9 else None
+
+
+def _venue_filters(gate: Gate, wish: Wish) -> Failure | None:
+    """The instrument's own filters; the protective stop must pass the smallest notional too (P-5)."""
+    order, instrument = wish.order, wish.order.instrument
+    quantity = order.quantity
+    smallest = max(instrument.min_quantity, instrument.lot)
+    if quantity < smallest:
+        return Failure("venue_filters", f"quantity {quantity}", f">= {smallest}", instrument.base)
+    if instrument.max_quantity and quantity > instrument.max_quantity:
+        return Failure("venue_filters", f"quantity {quantity}", f"<= {instrument.max_quantity}", instrument.base)
+    entry = order.price_ticks or order.trigger_ticks or wish.mark_ticks
+    lowest = min(entry, order.stop_ticks) if order.stop_ticks else entry
+    notional = from_units(instrument.cost_units(lowest, order.quantity_lots), instrument.quote_scale)
+    if notional < instrument.min_notional:
+        return Failure("venue_filters", f"notional {notional:f}", f">= {instrument.min_notional}", instrument.quote)
+    return None
+
+
+def _max_notional(gate: Gate, wish: Wish) -> Failure | None:
+    """Fat-finger limit of one order."""
+    limit = gate.limits.max_notional
+    if limit is None:
+        return None
+    order = wish.order
+    price = max(wish.worst_ticks, wish.mark_ticks)
+    notional = from_units(gate.account.notional_units(order.index, order.quantity_lots, price), gate.account.scale)
+    if notional > limit:
+        return Failure("max_notional", f"{notional.normalize():f}", str(limit), gate.account.reporting)
+    return None
+
+
+def _open_orders(gate: Gate, wish: Wish) -> Failure | None:
+    """Working entry orders of the bot, this one included."""
+    count, limit = gate.orders.entries + 1, gate.limits.open_orders
+    return Failure("open_orders", str(count), str(limit), "orders") if count > limit else None
+
+
+def _open_orders_per_symbol(gate: Gate, wish: Wish) -> Failure | None:
+    """Working entry orders of one instrument, this one included."""
+    count, limit = gate.orders.open_entries(wish.order.index) + 1, gate.limits.open_orders_per_symbol
+    return Failure("open_orders_per_symbol", str(count), str(limit), "orders") if count > limit else None
+
+
+def _duplicate(gate: Gate, wish: Wish) -> Failure | None:
+    """An equal order within the window is a slip, not a wish."""
+    window = gate.limits.duplicate_window_s
+    last = gate.remembered.get(likeness(wish.order))
+    if window is None or last is None:
+        return None
+    age = Decimal(wish.ts - last) / _SECOND_NS
+    return Failure("duplicate", f"{age.normalize():f}", f">= {window}", "s") if age < window else None
+
+
+def _order_rate(gate: Gate, wish: Wish) -> Failure | None:
+    """Entry orders accepted within the last second, this one included."""
+    limit = gate.limits.orders_per_second
+    if limit is None:
+        return None
+    count = 1 + sum(1 for ts in gate.recent if wish.ts - ts < _SECOND_NS)
+    return Failure("order_rate", str(count), str(limit), "orders/s") if count > limit else None
+
+
+def _buying_power(gate: Gate, wish: Wish) -> Failure | None:
+    """The account must be able to pay at the worst price, other working entries included."""
+    return _margin(gate, wish) if gate.venue.shorting else _cash(gate, wish)
+
+
+def _cash(gate: Gate, wish: Wish) -> Failure | None:
+    """Spot: buys out of the free quote balance with the fee, sells out of the free base balance."""
+    order, instrument = wish.order, wish.order.instrument
+    own = gate.account.portfolio.own
+    pending = [o for o in gate.orders.all_working() if o.role is Role.ENTRY and o.side is order.side]
+    if order.side is Side.SELL:
+        same = [o for o in pending if o.instrument.base == instrument.base]
+        wanted = sum(o.instrument.base_units(o.remaining_lots) for o in [*same, order])
+        free, asset, scale = own.get(instrument.base, 0), instrument.base, instrument.base_scale
+    else:
+        same = [o for o in pending if o.instrument.quote == instrument.quote]
+        wanted = instrument.cost_units(wish.worst_ticks, order.quantity_lots, Rounding.CEILING)
+        wanted += sum(_worst_cost(gate, o) for o in same)
+        num, den = ratio_to_fraction(1 + gate.venue.taker_fee)
+        wanted = divide(wanted * num, den, Rounding.CEILING)
+        free, asset, scale = own.get(instrument.quote, 0), instrument.quote, instrument.quote_scale
+    if wanted > free:
+        measured, allowed = from_units(wanted, scale), from_units(free, scale)
+        return Failure("buying_power", f"{measured.normalize():f}", f"{allowed.normalize():f}", asset)
+    return None
+
+
+def _worst_cost(gate: Gate, order: Order) -> int:
+    mark = gate.account.mark_ticks(order.index)
+    price = worst_price(order.type, order.side, order.price_ticks, order.trigger_ticks, mark, gate.limits.collar)
+    return order.instrument.cost_units(price, order.remaining_lots, Rounding.CEILING)
+
+
+def _margin(gate: Gate, wish: Wish) -> Failure | None:
+    """Margin: gross exposure with working entries over equity, against the venue's leverage."""
+    order = wish.order
+    gross = gate.account.valuation.exposure
+    gross += gate.account.notional_units(order.index, order.quantity_lots, wish.worst_ticks)
+    for working in gate.orders.all_working():
+        if working.role is Role.ENTRY:
+            mark = gate.account.mark_ticks(working.index)
+            gross += gate.account.notional_units(working.index, working.remaining_lots, mark)
+    num, den = ratio_to_fraction(gate.venue.leverage)
+    if wish.equity_units <= 0 or gross * den > wish.equity_units * num:
+        return Failure("buying_power", ratio_text(gross, wish.equity_units), str(gate.venue.leverage), "x equity")
+    return None
+
+
+def _reduces(gate: Gate, wish: Wish) -> Failure | None:
+    """K-4: a reducing order with the other closes never exceeds the position, so it can never flip it."""
+    order = wish.order
+    position = gate.account.position_lots(order.index)
+    closes = sum(o.remaining_lots for o in gate.orders.working(order.index) if o.role is Role.CLOSE)
+    wanted = closes + order.quantity_lots
+    if position * order.side.sign >= 0 or wanted > abs(position):
+        return Failure("reduce_only", f"{wanted}", f"{max(0, -position * order.side.sign)}", "lots")
+    return None
+
+
+#: The rules of an order that raises risk, in the order they are reported.
+ENTRY_RULES: tuple[tuple[str, Rule], ...] = (
+    ("latch", _latch),
+    ("stop_cover", _stop_cover),
+    ("position", _position),
+    ("drawdown", _drawdown),
+    ("max_notional", _max_notional),
+    ("open_orders", _open_orders),
+    ("open_orders_per_symbol", _open_orders_per_symbol),
+    ("duplicate", _duplicate),
+    ("order_rate", _order_rate),
+    ("buying_power", _buying_power),
+    ("venue_filters", _venue_filters),
+)
+#: The rules of an order that reduces: limits and staleness are skipped (K-4).
+REDUCING_RULES: tuple[tuple[str, Rule], ...] = (("latch", _latch_reducing), ("reduce_only", _reduces))

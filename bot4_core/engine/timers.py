@@ -1,0 +1,58 @@
+"""Timers of the run, in time order; a bounded heap."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ..errors import DomainError
+from ..strategy import Timer
+
+if TYPE_CHECKING:
+    from .context import StrategyContext
+
+#: no timer is due before this
+NEVER_NS = 2**63 - 1
+_MAX_TIMERS = 10_000
+
+
+class Timers:
+    """Timers by due time; equal times in the order they were set."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, Timer, StrategyContext | None]] = []
+        self._count = 0
+        self.start_ns = 0
+        self.next_ns = NEVER_NS
+
+    def repeat(self, every_ns: int, name: str, owner: StrategyContext | None) -> None:
+        """A timer at each UTC multiple of the period; owner None is the engine itself."""
+        due = (self.start_ns // every_ns + 1) * every_ns
+        self._push(Timer(name, due, every_ns), owner)
+
+    def once(self, ts: int, name: str, owner: StrategyContext) -> None:
+        """A timer for one moment; one in the past is due at once."""
+        self._push(Timer(name, max(ts, self.start_ns), 0), owner)
+
+    def _push(self, timer: Timer, owner: StrategyContext | None) -> None:
+        if len(self._heap) >= _MAX_TIMERS:
+            raise DomainError(f"more than {_MAX_TIMERS} timers are set: use repeating ones (ctx.every)")
+        self._count += 1
+        heapq.heappush(self._heap, (timer.ts, self._count, timer, owner))
+        self.next_ns = self._heap[0][0]
+
+    def due(self, ts: int) -> Iterator[tuple[Timer, StrategyContext | None]]:
+        """Takes out the timers due at or before ``ts``; repeating ones are set anew first."""
+        self.start_ns = ts
+        while self._heap and self._heap[0][0] <= ts:
+            _, _, timer, owner = heapq.heappop(self._heap)
+            self.next_ns = self._heap[0][0] if self._heap else NEVER_NS
+            if timer.every_ns:
+                self._push(Timer(timer.name, timer.ts + timer.every_ns, timer.every_ns), owner)
+            yield timer, owner
+
+    def clear(self) -> None:
+        """Drops all timers."""
+        self._heap.clear()
+        self.next_ns = NEVER_NS
