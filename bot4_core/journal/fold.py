@@ -15,11 +15,11 @@ import msgspec
 from ..domain.event import Flag, Kind, Reason
 from ..domain.instrument import Instrument
 from ..domain.money import Rounding, divide
-from ..domain.order import MOVES, TERMINAL, OrderState, Side
-from ..domain.portfolio import Closed, Position
+from ..domain.order import MOVES, TERMINAL, OrderState
 from ..errors import StoreError
+from .holdings import Holdings
 from .records import JOURNAL_FORMAT, HaltBlob, IntentBlob, RunInfo, Words
-from .rows import EquityRow, FillRow, OrderRow, PositionRow, RiskEventRow, RoundTripRow, Rows
+from .rows import EquityRow, FillRow, OrderRow, RiskEventRow, Rows
 
 _T = TypeVar("_T")
 
@@ -83,14 +83,10 @@ class Fold:
         self.orders: dict[int, OrderRow] = {}
         self.duplicate_fills = 0
         self.next_seq = 0
-        self._positions: dict[tuple[str, int], tuple[Position, PositionRow]] = {}
-        self._openers: dict[tuple[str, int], OrderRow] = {}
-        self._trips: dict[int, RoundTripRow] = {}
+        self._holdings = Holdings(info.interval_ns)
         self._fill_keys: set[tuple[str, int, int, int, str]] = set()
         self._rows = Rows()
         self._dirty_orders: dict[int, OrderRow] = {}
-        self._dirty_positions: dict[tuple[str, int], PositionRow] = {}
-        self._dirty_trips: dict[int, RoundTripRow] = {}
         self._handlers: dict[int, Handler] = {
             Kind.RUN_START: self._run_start,
             Kind.INTENT: self._intent,
@@ -122,11 +118,8 @@ class Fold:
         """Rows that are new or changed since the last call; orders, positions and trades as they now are."""
         rows, self._rows = self._rows, Rows()
         rows.orders = sorted((msgspec.structs.replace(r) for r in self._dirty_orders.values()), key=_seq)
-        rows.positions = [msgspec.structs.replace(r) for r in self._dirty_positions.values()]
-        rows.round_trips = [msgspec.structs.replace(r) for r in self._dirty_trips.values()]
+        rows.positions, rows.round_trips = self._holdings.take()
         self._dirty_orders.clear()
-        self._dirty_positions.clear()
-        self._dirty_trips.clear()
         return rows
 
     # ---- orders ----
@@ -234,7 +227,7 @@ class Fold:
     def _cancel_rejected(self, seq: int, ts: int, instrument: int, flags: int, v: Words, blob: str | None) -> None:
         self._known(seq, ts, instrument, flags, v[0]).pending_cancel = False
 
-    # ---- fills, positions, trades ----
+    # ---- fills ----
 
     def _fill(self, seq: int, ts: int, instrument: int, flags: int, v: Words, blob: str | None) -> None:
         order_id, price_ticks, lots, fee_units, trade_id, cost_units = v
@@ -279,65 +272,7 @@ class Fold:
             violation=violation,
         )
         self._rows.fills.append(fill)
-        self._move_position(fill, row, traded)
-
-    def _move_position(self, fill: FillRow, order: OrderRow, traded: Instrument) -> None:
-        key = (order.exchange, fill.instrument)
-        held = self._positions.get(key)
-        if held is None:
-            held = self._positions[key] = (Position(traded), _flat(key))
-        position, row = held
-        before = position.lots
-        side = Side.SELL if fill.side == "sell" else Side.BUY
-        closed = position.apply(side, fill.quantity_lots, fill.cost_units, fill.fee_quote_units, fill.ts)
-        if closed is not None:
-            self._close_trip(fill, order, closed, self._openers[key])
-        if position.lots and (before == 0 or (before > 0) != (position.lots > 0)):
-            self._openers[key] = order
-        row.seq = fill.seq
-        row.updated_ts = fill.ts
-        row.lots = position.lots
-        row.entry_cost_units = position.entry_cost
-        row.entry_fee_units = position.entry_fees
-        row.realised_units = position.realised
-        row.fee_units += fill.fee_quote_units
-        row.opened_ns = position.opened_ns
-        self._dirty_positions[key] = row
-
-    def _close_trip(self, fill: FillRow, order: OrderRow, closed: Closed, opener: OrderRow) -> None:
-        trip = self._trips.get(order.order_id)
-        if trip is None or trip.entry_ts != closed.entry_ts or trip.entry_order_id != opener.order_id:
-            trip = RoundTripRow(
-                seq=fill.seq,
-                instrument=fill.instrument,
-                exchange=order.exchange,
-                strategy=opener.strategy,
-                entry_order_id=opener.order_id,
-                exit_order_id=order.order_id,
-                side="buy" if closed.side is Side.BUY else "sell",
-                entry_ts=closed.entry_ts,
-                exit_ts=closed.exit_ts,
-                quantity_lots=0,
-                entry_cost_units=0,
-                exit_cost_units=0,
-                entry_fee_units=0,
-                exit_fee_units=0,
-                pnl_units=0,
-                bars=None,
-                reason="reversal" if order.role == "entry" else order.role,
-                tag=order.tag,
-            )
-            self._trips[order.order_id] = trip
-        trip.exit_ts = closed.exit_ts
-        trip.quantity_lots += closed.lots
-        trip.entry_cost_units += closed.entry_cost
-        trip.exit_cost_units += closed.exit_cost
-        trip.entry_fee_units += closed.entry_fees
-        trip.exit_fee_units += closed.exit_fees
-        trip.pnl_units += closed.pnl
-        interval_ns = self.info.interval_ns
-        trip.bars = (trip.exit_ts - trip.entry_ts) // interval_ns if interval_ns else None
-        self._dirty_trips[trip.seq] = trip
+        self._holdings.apply(fill, row, traded)
 
     # ---- the rest ----
 
@@ -378,21 +313,6 @@ def _seq(row: OrderRow) -> int:
 
 def _reason(code: int) -> str:
     return _REASON_NAME.get(code, f"code {code}")
-
-
-def _flat(key: tuple[str, int]) -> PositionRow:
-    return PositionRow(
-        exchange=key[0],
-        instrument=key[1],
-        seq=0,
-        updated_ts=0,
-        lots=0,
-        entry_cost_units=0,
-        entry_fee_units=0,
-        realised_units=0,
-        fee_units=0,
-        opened_ns=0,
-    )
 
 
 def _decode(decoder: msgspec.json.Decoder[_T], seq: int, blob: str | None) -> _T:
