@@ -1,0 +1,51 @@
+"""The installed plugin: what it offers, and how its settings refuse."""
+
+import pytest
+from bot4_exchange_coinbase import bot4_exchanges
+from bot4_exchange_coinbase.settings import CoinbaseSettings
+
+from bot4_core.sdk import Capability, DomainError, Services
+
+
+def _product(base: str, quote: str, status: str) -> str:
+    return (
+        f'{{"id": "{base}-{quote}", "base_currency": "{base}", "quote_currency": "{quote}", "status": "{status}", '
+        '"quote_increment": "0.01", "base_increment": "0.00000001", "min_market_funds": "1"}'
+    )
+
+
+ANSWER = (
+    "["
+    + ",".join([_product("BTC", "USD", "online"), _product("ETH", "BTC", "online"), _product("OLD", "EUR", "delisted")])
+    + "]"
+).encode()
+
+
+def test_it_offers_one_exchange_that_only_knows_instruments():
+    (spec,) = bot4_exchanges()
+    assert spec.name == "coinbase"
+    assert spec.capabilities == {Capability.INSTRUMENTS}
+    assert spec.settings is CoinbaseSettings
+
+
+@pytest.mark.parametrize("quotes", [("usdt",), ("US DT",), ("",)])
+def test_a_quote_that_is_no_asset_code_is_refused(quotes):
+    with pytest.raises(DomainError, match="asset code"):
+        CoinbaseSettings(quotes=quotes)
+
+
+@pytest.fixture
+def make(tmp_path):
+    (spec,) = bot4_exchanges()
+    services = Services(base_dir=tmp_path, resolve_history=lambda name: tmp_path / name, seed=1, bot="test")
+    return lambda **settings: spec.create(CoinbaseSettings(**settings), services)
+
+
+def test_only_the_wanted_quotes_are_given(make):
+    assert [one.symbol for one in make(quotes=("USD",)).parse_instruments(ANSWER)] == ["BTC/USD"]
+
+
+def test_closed_instruments_are_given_only_when_asked_for(make):
+    few = {one.symbol for one in make().parse_instruments(ANSWER)}
+    many = {one.symbol for one in make(include_closed=True).parse_instruments(ANSWER)}
+    assert many - few == {"OLD/EUR"}

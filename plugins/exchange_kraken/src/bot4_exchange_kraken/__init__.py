@@ -1,0 +1,11 @@
+"""Kraken as a bot4 exchange plugin; the entry point ``exchange-kraken`` names this module."""
+
+from bot4_core.sdk import ExchangeSpec, hookimpl
+
+from .spec import SPEC
+
+
+@hookimpl
+def bot4_exchanges() -> list[ExchangeSpec]:
+    """Offers the exchange ``kraken``."""
+    return [SPEC]

@@ -1,0 +1,26 @@
+"""The plugin's config table."""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+
+from bot4_core.sdk import DomainError
+
+
+def _valid_quotes(_settings: object, _attribute: object, value: tuple[str, ...]) -> None:
+    for quote in value:
+        if not quote.isalnum() or quote != quote.upper():
+            raise DomainError(f"{quote!r} is no asset code, as 'USDT'")
+
+
+@frozen(kw_only=True)
+class KrakenSettings:
+    """``[exchange.NAME]`` with ``use = "kraken"``.
+
+    Args:
+        quotes: only instruments quoted in one of these assets; empty = all.
+        include_closed: also instruments that cannot be traded at the moment.
+    """
+
+    quotes: tuple[str, ...] = field(default=(), validator=_valid_quotes)
+    include_closed: bool = False
