@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import platformdirs
 from attrs import frozen
 
@@ -85,6 +86,16 @@ class Catalogue:
             f"history {name!r} is neither a file at {beside} nor a name in {self.directory}, which holds {known}; "
             "see `bot4 data list`, make one with `bot4 data import` or `bot4 data synth`"
         )
+
+
+def gaps_of(history: History) -> tuple[int, int]:
+    """Number of gaps and of missing bars; the records are only read when the header says that bars are missing."""
+    if not history.interval_ns:
+        return 0, 0
+    missing = (history.last_ts - history.first_ts) // history.interval_ns + 1 - history.rows
+    if missing <= 0:
+        return 0, 0
+    return int((np.diff(history.events["ts"]) > history.interval_ns).sum()), missing
 
 
 def _entry(path: Path) -> History | Damaged:

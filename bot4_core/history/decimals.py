@@ -22,8 +22,8 @@ Mask = npt.NDArray[np.bool_]
 
 #: A longer field is no number of ours; the same bound as that of ``parse_decimal``.
 MAX_FIELD = 64
-#: Digits that surely fit int64.
-_FAST_DIGITS = 18
+#: Digits that surely fit uint64; what of them does not fit int64 takes the slow path.
+_FAST_DIGITS = 19
 
 
 @frozen(eq=False)
@@ -32,7 +32,7 @@ class DecimalColumn:
 
     Attributes:
         mantissa, decimals: value = mantissa / 10**decimals, for the rows of the fast path.
-        odd: values of the other readable rows (sign, exponent, more than 18 digits), by position.
+        odd: values of the other readable rows (sign, exponent, more than int64 holds), by position.
         unreadable: rows whose text is no plain decimal number.
     """
 
@@ -70,9 +70,10 @@ def parse_column(texts: npt.NDArray[np.str_]) -> DecimalColumn:
     """
     rows = len(texts)
     width = texts.dtype.itemsize // 4
-    mantissa, decimals = np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=np.int64)
+    decimals = np.zeros(rows, dtype=np.int64)
     if rows == 0 or width == 0:
-        return DecimalColumn(mantissa, decimals, {}, np.ones(rows, dtype=np.bool_))
+        return DecimalColumn(decimals, decimals, {}, np.ones(rows, dtype=np.bool_))
+    wide = np.zeros(rows, dtype=np.uint64)
     codes = np.ascontiguousarray(texts).view(np.uint32).reshape(rows, width)
     # one byte per character, one row of the array per character position: each loop below runs over
     # contiguous memory; 255 stands for every character that is not ASCII
@@ -85,12 +86,13 @@ def parse_column(texts: npt.NDArray[np.str_]) -> DecimalColumn:
         value = character - np.uint8(48)  # wraps around for what is below "0"
         is_digit, is_point = value <= 9, character == 46
         room = is_digit & (digits < _FAST_DIGITS)
-        np.copyto(mantissa, mantissa * 10 + value, where=room)
+        np.copyto(wide, wide * np.uint64(10) + value, where=room)
         decimals += is_digit & (points > 0)
         digits += is_digit
         points += is_point
         plain &= is_digit | is_point | (character == 0)
-    plain &= (points <= 1) & (digits >= 1) & (digits <= _FAST_DIGITS)
+    plain &= (points <= 1) & (digits >= 1) & (digits <= _FAST_DIGITS) & (wide <= INT64_MAX)
+    mantissa = wide.astype(np.int64)
     odd: dict[int, Decimal] = {}
     unreadable = np.zeros(rows, dtype=np.bool_)
     for row in np.flatnonzero(~plain).tolist():

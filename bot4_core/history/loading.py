@@ -183,7 +183,8 @@ class _Loading:
         self._clock = TimeReader(layout.columns["time"], selection.now_ns)
         self._findings = Findings()
         self._parts: list[tuple[Events, Ints, Ints]] = []
-        self._others: set[str] = set()
+        self._symbols: set[str] = set()
+        self._markets: set[str] = set()
         self._skipped = 0
         self._numeric_ids: bool | None = None
         self._tickers = {plain(selection.instrument.symbol), plain(selection.ticker)}
@@ -220,7 +221,8 @@ class _Loading:
             return f"{self._path}: no row can be read; {line_of(first.row)}: {first.what}"
         if self._skipped:
             wanted = " ".join(part for part in (self._selection.market_type, self._selection.instrument.symbol) if part)
-            return f"{self._path}: no row is of {wanted}; the file holds {', '.join(sorted(self._others)[:6])}"
+            held = ", ".join(sorted(self._markets | self._symbols)[:6])
+            return f"{self._path}: no row is of {wanted}; the file holds {held}"
         return f"{self._path}: has a header but no rows"
 
     def _interval(self, events: Events) -> tuple[int, bool]:
@@ -234,7 +236,7 @@ class _Loading:
         return interval_ns, True
 
     def _notes(self) -> tuple[str, ...]:
-        notes = []
+        notes = [f"market {self._selection.market_type}"] if self._selection.market_type else []
         if self._layout.shape is Shape.TICKS:
             notes.append("ts is the recorder's clock, the only one that both quotes and trades carry")
         if self._layout.shape is Shape.CANDLES and "volume" not in self._layout.columns:
@@ -266,14 +268,14 @@ class _Loading:
         keep = np.ones(len(texts["time"]), dtype=np.bool_)
         if "symbol" in texts:
             names = np.unique(texts["symbol"]).tolist()
-            self._others.update(names[:20])
+            self._symbols.update(names[:20])
             if not self._selection.any_symbol:
                 keep &= np.isin(texts["symbol"], [name for name in names if plain(name) in self._tickers])
-            elif len(self._others - {"?"}) > 1:
-                raise HistoryError(f"{self._path}: holds {', '.join(sorted(self._others)[:6])}: say --symbol")
+            elif len(self._symbols - {"?"}) > 1:
+                raise HistoryError(f"{self._path}: holds {', '.join(sorted(self._symbols)[:6])}: say --symbol")
         if "market" in texts and self._selection.market_type:
             keep &= texts["market"] == self._selection.market_type
-            self._others.update(np.unique(texts["market"]).tolist()[:20])
+            self._markets.update(np.unique(texts["market"]).tolist()[:20])
         return keep
 
     def _fill(self, block: _Block) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from attrs import define
 
-from ..errors import HistoryError
+from ..errors import ConfigError, HistoryError
 from .decimals import Ints, Mask, parse_column, scale_column
-from .records import EARLIEST_NS
+from .records import EARLIEST_NS, LATEST_NS
 
 DAY_NS = 86_400_000_000_000
 #: Epoch units and how many nanoseconds one has. For times from 2009 to today no number fits two of them.
@@ -23,6 +23,49 @@ _ISO = re.compile(
     r"(?P<zone> ?Z| ?UTC|[+-][0-9]{2}:?[0-9]{2})?",
     re.ASCII,
 )
+_INTERVAL = re.compile(r"([1-9][0-9]{0,8})(ns|us|ms|s|m|h|d|w)", re.ASCII)
+#: longest first, so that a length is written in the largest unit that divides it
+_LENGTHS_NS = {
+    "w": 7 * DAY_NS,
+    "d": DAY_NS,
+    "h": DAY_NS // 24,
+    "m": DAY_NS // 1440,
+    "s": UNITS_NS["s"],
+    "ms": UNITS_NS["ms"],
+    "us": UNITS_NS["us"],
+    "ns": 1,
+}
+
+
+def parse_interval(text: str) -> int:
+    """Nanoseconds of a length such as ``5m``, ``1h``, ``30s`` or ``250ms``; at most 31 days.
+
+    Raises:
+        ConfigError: for anything else.
+    """
+    match = _INTERVAL.fullmatch(text)
+    length = int(match[1]) * _LENGTHS_NS[match[2]] if match else 0
+    if not 0 < length <= 31 * DAY_NS:
+        raise ConfigError(f"interval {text!r} must read like 1m, 5m, 1h or 1d, and be at most 31d")
+    return length
+
+
+def interval_text(length_ns: int) -> str:
+    """A length as :func:`parse_interval` reads it: ``5m``."""
+    unit = next(name for name, size in _LENGTHS_NS.items() if length_ns % size == 0)
+    return f"{length_ns // _LENGTHS_NS[unit]}{unit}"
+
+
+def parse_time(text: str) -> int:
+    """UTC nanoseconds of an ISO 8601 date or time, UTC where it names no zone.
+
+    Raises:
+        ConfigError: for anything else, or a time outside 2009..2100.
+    """
+    times, bad = TimeReader(column="time", now_ns=LATEST_NS - 2 * DAY_NS, unit="iso").read(np.array([text[:64]]))
+    if bad:
+        raise ConfigError(f"{bad[0]}; write it as 2024-01-31 or 2024-01-31T12:00:00Z")
+    return int(times[0])
 
 
 @define
