@@ -15,7 +15,7 @@ from cffi import FFI
 
 _SRC = Path(__file__).parent / "src"
 #: Concepts in the order their headers depend on each other; a .c file of the name is compiled where there is one.
-_CONCEPTS = ("status", "event", "valuation", "latch")
+_CONCEPTS = ("status", "event", "valuation", "latch", "spsc", "histogram", "counters", "segment", "bench")
 #: Headers only this module includes: they need Python.h.
 _MODULE_ONLY = ("bulk",)
 _MARKED = re.compile(r"/\* cdef begin \*/\n(.*?)/\* cdef end \*/", re.DOTALL)

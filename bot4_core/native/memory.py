@@ -27,3 +27,8 @@ def aligned(size: int, what: str) -> tuple[Any, Any]:
     owner = ffi.new("char[]", size + line)
     start = int(ffi.cast("uintptr_t", owner))
     return owner, ffi.cast("void *", owner + (-start % line))
+
+
+def pointer_to(buffer: memoryview) -> Any:
+    """A ``void *`` to a buffer's first byte; the buffer's owner must outlive it."""
+    return ffi.cast("void *", ffi.from_buffer(buffer))
