@@ -36,6 +36,11 @@ def render_terminal(report: Report, console: Console, zone: tzinfo = UTC) -> Non
     """
     width = min(max(console.width, MIN_WIDTH), MAX_WIDTH)
     body = Padding(Group(*_sections(report, width - 2 * _MARGIN, zone)), (0, _MARGIN))
+    print_plainly(console, body, width)
+
+
+def print_plainly(console: Console, body: RenderableType, width: int | None = None) -> None:
+    """Prints without blanks at line ends, and with ASCII signs where the encoding has no others."""
     with console.capture() as capture:
         console.print(body, width=width)
     text = "\n".join(line.rstrip() for line in capture.get().split("\n"))
