@@ -146,16 +146,21 @@ class Account(Protocol):
 
 @runtime_checkable
 class RiskPolicy(Protocol):
-    """A risk policy: declarative limits that tighten the core's, and an optional free-form check.
+    """A risk policy: declarative limits that tighten the core's (``bot4_core.sdk.Limits`` names them).
 
     Attributes:
-        limits: rule name to value; each may only tighten what the core allows (``bot4_core.engine.limits``).
+        limits: limit name to value, None for what the policy leaves as it is.
     """
 
     limits: Mapping[str, object]
 
+
+@runtime_checkable
+class RiskCheck(RiskPolicy, Protocol):
+    """A risk policy that also judges each risk-raising order in code of its own, after the declarative limits."""
+
     def check(self, wish: Wish, account: Account) -> Failure | None:
-        """Called for every risk-raising order after the declarative limits; a value vetoes, an exception vetoes too."""
+        """None, or the rule that failed. A value vetoes, and an exception vetoes too."""
         ...
 
 

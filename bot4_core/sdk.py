@@ -2,6 +2,7 @@
 
 from .domain.event import EVENT, EVENT_DTYPE, EVENT_SIZE, Bar, Flag, Kind, Quote, Reason, Trade
 from .domain.instrument import Instrument
+from .domain.limits import Limits
 from .domain.money import Rounding, divide, from_units, parse_decimal, ratio_to_fraction, to_units
 from .domain.order import (
     MOVES,
@@ -40,7 +41,7 @@ from .errors import (
 )
 from .history.file import History
 from .hookspecs import hookimpl
-from .protocols import Account, Replay, RiskPolicy, RunStatus, Sink, Trading, Wish
+from .protocols import Account, Replay, RiskCheck, RiskPolicy, RunStatus, Sink, Trading, Wish
 from .specs import Capability, ExchangeSpec, RiskSpec, Services, SinkSpec, StrategySpec
 from .strategy import BarWindow, Context, Fill, Indicator, Strategy, Timer
 
@@ -73,6 +74,7 @@ __all__ = [
     "Instrument",
     "InvalidTransition",
     "Kind",
+    "Limits",
     "Mistake",
     "NativeError",
     "Order",
@@ -89,6 +91,7 @@ __all__ = [
     "RefusedForSafety",
     "Rejected",
     "Replay",
+    "RiskCheck",
     "RiskPolicy",
     "RiskSpec",
     "Role",

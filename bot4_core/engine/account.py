@@ -96,7 +96,9 @@ class Account:
             index = self._valuer[asset]
             self.valuation.set_position(index, units, self._muls[index])
 
-    def apply_fill(self, index: int, side: Side, lots: int, cost: int, fee: int, fee_in_base: bool, ts: int) -> Closed | None:
+    def apply_fill(
+        self, index: int, side: Side, lots: int, cost: int, fee: int, fee_in_base: bool, ts: int
+    ) -> Closed | None:
         """Books a fill in balances, position and valuation.
 
         Args:

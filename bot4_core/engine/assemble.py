@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
-from decimal import Decimal
 from importlib.metadata import version
 
 import attrs
@@ -12,7 +9,7 @@ from attrs import frozen
 
 from ..config.model import Config, Part, Plan
 from ..domain.event import Kind
-from ..domain.money import from_units
+from ..domain.limits import Limits
 from ..errors import ConfigError, Mistake, PluginLoadError
 from ..history.catalogue import Catalogue
 from ..journal.records import RunInfo
@@ -24,7 +21,6 @@ from .account import Account
 from .core import Engine
 from .desk import Desk, Recorder
 from .gate import Gate
-from .limits import Limits
 from .orders import ClientIds, OrderTable
 from .rules import Venue
 from .series import Feed
@@ -197,7 +193,7 @@ def _limits(plan: Plan, services: Services) -> tuple[Limits, tuple[tuple[str, Ri
     for position, part in enumerate(plan.risk):
         policy = _create(part.spec.name, part.spec.create, part.settings, services)
         if not isinstance(policy, RiskPolicy):
-            raise PluginLoadError(part.spec.name, "create() must give an object with `limits` and `check`")
+            raise PluginLoadError(part.spec.name, "create() must give an object with `limits`")
         policies.append((part.spec.name, policy))
         try:
             limits = limits.tightened(policy.limits, f"$.risk[{position}]")

@@ -292,7 +292,7 @@ class StrategyContext:
         if distance is None or entry <= 0:
             return 0
         if side is Side.BUY and distance >= 1:
-            raise DomainError(f"{name} {distance} is a ratio below 1 ({name}='0.02' is 2 %); use {name}_price for a price")
+            raise DomainError(f"{name} {distance} must be a ratio below 1 ('0.02' is 2 %), or give {name}_price")
         num, den = ratio_to_fraction(1 - distance * side.sign)
         return divide(entry * num, den, Rounding.CEILING if side is Side.BUY else Rounding.FLOOR)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..domain.event import EVENT, EVENT_SIZE, Kind
+from ..domain.portfolio import Position
 from ..native.latch import Mode
 from ..strategy import Strategy
 from .context import StrategyContext
@@ -23,6 +24,15 @@ from .series import Feed
 from .timers import Timers
 
 _BUCKET_TIMER = "close-buckets"
+_unpack = EVENT.unpack_from
+
+
+def _observe(position: Position, row: Row) -> None:
+    """A held position sees the bar's extremes or the trade's price; an empty bar shows nothing (B-7)."""
+    if row[2] == Kind.BAR and row[8]:
+        position.observe(row[6], row[5])
+    elif row[2] == Kind.TRADE:
+        position.observe(row[4], row[4])
 
 
 class Engine:
@@ -46,6 +56,11 @@ class Engine:
         self.halted = ""
         self._guarded = guarded
         self._touched: set[int] = set()
+        self._changed: set[int] = set()
+        self._positions = desk.account.positions
+        self._mark = desk.account.valuation.mark_events
+        self._events = self._reports = memoryview(b"")
+        self._pointer: object = None
         self._handlers: list[dict[int, Callable[[Row], None]]] = [
             {Kind.BAR: feed.on_bar, Kind.TRADE: feed.on_trade, Kind.QUOTE: feed.on_quote} for feed in self.feeds
         ]
@@ -65,30 +80,31 @@ class Engine:
         for length in sorted({length for feed in self.feeds for length in feed.tick_intervals}):
             self.timers.repeat(length, _BUCKET_TIMER, None)
 
-    def step(self, events: memoryview, n_events: int, reports: memoryview, n_reports: int, pointer: object) -> None:
-        """Processes one step.
+    def connect(self, events: memoryview, reports: memoryview, pointer: object) -> None:
+        """Names the memory that steps are read from.
 
         Args:
-            events: rows of the step, all of one time.
-            n_events: how many of them count.
+            events: rows of the present step.
             reports: rows of its order reports, in the venue's order.
-            n_reports: how many of them count.
             pointer: the native pointer of ``events``, for the valuation.
         """
+        self._events = events
+        self._reports = reports
+        self._pointer = pointer
+
+    def step(self, n_events: int, n_reports: int) -> None:
+        """Processes one step: the first ``n_events`` events and ``n_reports`` reports of the connected memory."""
         if n_reports:
-            for row in EVENT.iter_unpack(reports[: n_reports * EVENT_SIZE]):
-                self.desk.now = row[0]
-                apply_report(self, row)
-                self._touched.add(row[1])
+            self._apply(n_reports)
         if n_events:
-            breach = self.account.valuation.mark_events(pointer, n_events)
-            for row in EVENT.iter_unpack(events[: n_events * EVENT_SIZE]):
+            breach = self._mark(self._pointer, n_events)
+            for offset in range(0, n_events * EVENT_SIZE, EVENT_SIZE):
+                row = _unpack(self._events, offset)
                 self.desk.now = row[0]
-                index = row[1]
-                position = self.account.positions[index]
+                position = self._positions[row[1]]
                 if position.lots:
-                    self._observe(position, row)
-                self._handlers[index][row[2]](row)
+                    _observe(position, row)
+                self._handlers[row[1]][row[2]](row)
             if breach and not self.halted:
                 self._halt_on_drawdown()
         if self.timers.next_ns <= self.desk.now:
@@ -96,12 +112,18 @@ class Engine:
         if self._touched and self._guarded:
             self._check_coverage()
 
-    @staticmethod
-    def _observe(position: object, row: Row) -> None:
-        if row[2] == Kind.BAR and row[8]:
-            position.observe(row[6], row[5])  # type: ignore[attr-defined]  # a Position; bound late for speed
-        elif row[2] == Kind.TRADE:
-            position.observe(row[4], row[4])  # type: ignore[attr-defined]  # as above
+    def _apply(self, n_reports: int) -> None:
+        for row in EVENT.iter_unpack(self._reports[: n_reports * EVENT_SIZE]):
+            self.desk.now = row[0]
+            apply_report(self, row)
+            self._touched.add(row[1])
+            self._changed.add(row[1])
+
+    def take_changed(self) -> list[int]:
+        """Instruments that had reports since the last call, in order."""
+        changed = sorted(self._changed)
+        self._changed.clear()
+        return changed
 
     def run_timers(self, ts: int) -> None:
         """Runs the timers due at or before ``ts``."""
@@ -136,7 +158,7 @@ class Engine:
         desk, reason = self.desk, f"{rule} {measured} reached {limit}"
         self.halted = reason
         desk.latch.set(Mode.KILLED, reason, "engine", desk.now)
-        blob: dict[str, object] = {"mode": "killed", "reason": reason, "rule": rule, "measured": measured, "limit": limit}
+        blob = {"mode": "killed", "reason": reason, "rule": rule, "measured": measured, "limit": limit}
         desk.journal(desk.now, 0, Kind.HALT, 0, (int(Mode.KILLED), 0, 0, 0, 0, 0), blob)
         desk.cancel_entries()
         self.flatten(f"halt: {rule}")

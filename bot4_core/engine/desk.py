@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import IntEnum
 
+import attrs
 import msgspec
 
 from ..domain.event import Kind
@@ -16,7 +17,7 @@ from .orders import ClientIds, OrderTable
 from .rules import Wish, worst_price
 
 #: ``recorder(ts, instrument, kind, flags, words, blob)`` takes every fact for the journal, in order
-Recorder = Callable[[int, int, int, int, Sequence[int], dict[str, object] | None], object]
+Recorder = Callable[[int, int, int, int, Sequence[int], Mapping[str, object] | None], object]
 
 
 class Action(IntEnum):
@@ -211,7 +212,5 @@ class Desk:
             if value is not None:
                 blob[name] = str(value)
         if order.denied:
-            blob["failures"] = [
-                {"rule": f.rule, "measured": f.measured, "limit": f.limit, "unit": f.unit} for f in order.denied.failures
-            ]
+            blob["failures"] = [attrs.asdict(failure) for failure in order.denied.failures]
         return blob

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
+from ..domain.limits import Limits
 from ..domain.order import Denied, Failure
 from ..errors import DomainError
 from ..native.latch import Latch
-from ..protocols import RiskPolicy
+from ..protocols import RiskCheck, RiskPolicy
 from .account import Account
-from .limits import Limits
 from .orders import OrderTable
 from .rules import ENTRY_RULES, REDUCING_RULES, Rule, Venue, Wish, likeness
 
@@ -48,7 +48,7 @@ class Gate:
         self.orders = orders
         self.latch = latch
         self.venue = venue
-        self.policies = tuple(policies)
+        self.checks = tuple((name, policy) for name, policy in policies if isinstance(policy, RiskCheck))
         self.recent: deque[int] = deque(maxlen=limits.orders_per_second or 1)
         self.remembered: dict[tuple[int, ...], int] = {}
         self.approved = 0
@@ -60,7 +60,7 @@ class Gate:
         rules = ENTRY_RULES if order.raises_risk else REDUCING_RULES
         failures = [failure for name, rule in rules if (failure := self._ask(name, rule, wish))]
         if order.raises_risk:
-            failures += [failure for name, policy in self.policies if (failure := self._consult(name, policy, wish))]
+            failures += [failure for name, policy in self.checks if (failure := self._consult(name, policy, wish))]
         if failures:
             self.denied += 1
             return Denied(tuple(failures))
@@ -76,7 +76,7 @@ class Gate:
         except (DomainError, ArithmeticError) as error:
             return Failure(name, f"unknown ({error})", "a measured value")
 
-    def _consult(self, name: str, policy: RiskPolicy, wish: Wish) -> Failure | None:
+    def _consult(self, name: str, policy: RiskCheck, wish: Wish) -> Failure | None:
         """One policy's free-form check; an exception vetoes."""
         try:
             return policy.check(wish, self)

@@ -10,7 +10,7 @@ import attrs
 from attrs import frozen
 
 from ..errors import ConfigError, DomainError, Mistake
-from ..domain.money import parse_decimal
+from .money import parse_decimal
 
 
 @frozen(kw_only=True)

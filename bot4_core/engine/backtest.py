@@ -1,0 +1,275 @@
+"""The backtest driver: replays history through the engine and writes the journal inline (DECISIONS.md D-5, D-7)."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+
+import numpy as np
+import numpy.typing as npt
+from attrs import frozen
+
+from ..domain.event import Kind
+from ..domain.money import from_units
+from ..errors import ConfigError
+from ..journal.store import Store
+from ..journal.writer import JournalWriter
+from ..native.memory import pointer_to
+from ..protocols import RunStatus
+from .assemble import Assembly
+from .core import Engine
+from .desk import Action
+from .dispatch import strategy_errors
+
+#: how many wakes pass between two looks at the clock and the progress callback
+_PROGRESS_WAKES = 1 << 14
+#: a cancelled order's answer and its knock-on reports are taken in within so many extra steps at an interrupt
+_DRAIN_STEPS = 64
+
+#: ``progress(processed events, total events, time of the market in UTC ns)``
+Progress = Callable[[int, int, int], None]
+
+
+@frozen(kw_only=True)
+class Outcome:
+    """How a backtest ended.
+
+    Args:
+        run_id: as in the journal.
+        reason: ``finished``, ``interrupted`` or ``halted: ...``.
+        summary: what was written with RUN_END.
+        result_hash: D-6.
+    """
+
+    run_id: str
+    reason: str
+    summary: Mapping[str, object]
+    result_hash: str
+
+    @property
+    def interrupted(self) -> bool:
+        """True when the user ended it."""
+        return self.reason.startswith("interrupted")
+
+
+class _Stop:
+    """Set by the first Ctrl-C or SIGTERM; the second one ends at once (D-11)."""
+
+    def __init__(self) -> None:
+        self.reason = ""
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        if self.reason:
+            raise KeyboardInterrupt
+        self.reason = f"interrupted by {signal.Signals(number).name}"
+
+
+@contextmanager
+def _graceful(stop: _Stop) -> Iterator[None]:
+    """Takes SIGINT and SIGTERM while the loop runs; outside the main thread signals stay as they are."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run_backtest(
+    assembly: Assembly,
+    store: Store,
+    *,
+    run_id: str,
+    created_ns: int,
+    from_ns: int | None = None,
+    to_ns: int | None = None,
+    progress: Progress | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Outcome:
+    """Runs a bot over its exchange's history.
+
+    Args:
+        assembly: a fresh bot; it is used up.
+        store: the open journal.
+        run_id, created_ns: identity and wall time of the run; neither enters the result hash.
+        from_ns, to_ns: window, UTC ns, both inclusive; bars before it are used to warm up.
+        progress: called now and then.
+        clock: seconds, for the speed figure only.
+
+    Raises:
+        ConfigError: when the window holds no event.
+        StrategyError: when a strategy raises; the journal keeps what was done until then.
+    """
+    exchange = assembly.exchange
+    first, last = from_ns or exchange.first_ns, to_ns or exchange.last_ns
+    if first > exchange.last_ns or last < exchange.first_ns or first > last:
+        raise ConfigError("the window from..to holds no event of the history")
+    exchange.limit(last)
+    with JournalWriter(store, assembly.run_info(run_id, created_ns)) as writer:
+        engine = assembly.engine(writer.append)  # type: ignore[arg-type]  # words are tuples of six everywhere here
+        with strategy_errors():
+            engine.start(first)
+        if from_ns is not None:
+            engine.dispatch.trading_from = first
+            exchange.seek(first - engine.dispatch.bars_needed * max(exchange.intervals_ns))
+        began = clock()
+        with strategy_errors():
+            reason = _Loop(assembly, engine, progress).run()
+            engine.stop()
+        wall_s = clock() - began
+        summary = _summary(assembly, engine, reason, wall_s, (first, last))
+        _write_equity(assembly, writer, first)
+        result_hash = writer.finish(summary)
+    return Outcome(run_id=run_id, reason=reason, summary=summary, result_hash=result_hash)
+
+
+class _Loop:
+    """The run itself: replay, engine, exchange, round and round."""
+
+    def __init__(self, assembly: Assembly, engine: Engine, progress: Progress | None) -> None:
+        self._exchange = assembly.exchange
+        self._engine = engine
+        self._progress = progress
+        self._stop = _Stop()
+
+    def run(self) -> str:
+        """Runs to the end of history or an interrupt; gives the reason."""
+        exchange, engine = self._exchange, self._engine
+        exchange.attach(engine.account.valuation)
+        engine.connect(exchange.step, exchange.reports, pointer_to(exchange.step))
+        for index in range(len(engine.feeds)):
+            self._follow(index)
+        with _graceful(self._stop):
+            self._replay()
+            if self._stop.reason:
+                self._drain()
+        return self._stop.reason or (f"halted: {engine.halted}" if engine.halted else "finished")
+
+    def _follow(self, index: int) -> None:
+        held = self._engine.account.position_lots(index) != 0
+        self._exchange.wake_on(index, self._engine.dispatch.wanted_kinds(index, held))
+
+    def _replay(self) -> None:
+        exchange, engine, stop = self._exchange, self._engine, self._stop
+        run, step, timers, desk = exchange.run, engine.step, engine.timers, engine.desk
+        ends = RunStatus.TIMER | RunStatus.FINISHED | RunStatus.MORE
+        mask, shift = RunStatus.EVENTS, RunStatus.REPORTS_SHIFT
+        wakes = 0
+        while not stop.reason:
+            status = run(timers.next_ns)
+            reports = (status >> shift) & mask
+            if status & mask or reports:
+                step(status & mask, reports)
+                if reports:
+                    for index in engine.take_changed():
+                        self._follow(index)
+            if status & ends:
+                if status & RunStatus.FINISHED:
+                    self._send()
+                    if not exchange.processed() < exchange.total_events and not desk.waiting:
+                        return
+                if status & RunStatus.TIMER:
+                    engine.run_timers(timers.next_ns)
+            if desk.waiting:
+                self._send()
+            wakes += 1
+            if wakes & (_PROGRESS_WAKES - 1) == 0 and self._progress:
+                self._progress(exchange.processed(), exchange.total_events, desk.now)
+
+    def _send(self) -> None:
+        """The one place where an order leaves for the exchange; its intent is journaled by then."""
+        for command in self._engine.desk.commands():
+            if command.action is Action.SUBMIT:
+                self._exchange.submit(command.order)
+            else:
+                self._exchange.cancel(command.order)
+
+    def _drain(self) -> None:
+        """D-11: entries are cancelled, stops stay, positions are left; the answers are taken in."""
+        exchange, engine = self._exchange, self._engine
+        engine.desk.accepting = False
+        engine.desk.cancel_entries()
+        self._send()
+        for _ in range(_DRAIN_STEPS):
+            status = exchange.run(engine.desk.now)
+            reports = (status >> RunStatus.REPORTS_SHIFT) & RunStatus.EVENTS
+            if not reports:
+                return
+            engine.step(0, reports)
+
+
+def _summary(
+    assembly: Assembly, engine: Engine, reason: str, wall_s: float, window: tuple[int, int]
+) -> dict[str, object]:
+    account, desk = assembly.account, engine.desk
+    events = assembly.exchange.processed()
+    return {
+        "reason": reason,
+        "events": events,
+        "wakes": engine.dispatch.wakes,
+        "approved": desk.gate.approved,
+        "refused": desk.gate.denied,
+        "fills": engine.fills,
+        "end_equity": str(account.equity),
+        "max_drawdown": str(from_units(account.valuation.max_drawdown_ppb, 9)),
+        "open_positions": [
+            _position(engine, index) for index, position in enumerate(account.positions) if position.lots
+        ],
+        "balances": {asset: str(account.portfolio.balance(asset)) for asset in sorted(account.portfolio.own)},
+        "first_ts": window[0],
+        "last_ts": window[1],
+        "wall_s": wall_s,
+        "events_per_s": events / wall_s if wall_s > 0 else None,
+        "uncovered_lot_ns": engine.coverage.uncovered_lot_ns,
+    }
+
+
+def _position(engine: Engine, index: int) -> dict[str, object]:
+    account = engine.account
+    position, mark = account.positions[index], account.mark_ticks(index)
+    instrument = position.instrument
+    entry = position.average_entry
+    return {
+        "symbol": instrument.symbol,
+        "quantity": str(position.quantity),
+        "average_entry": None if entry is None else str(entry),
+        "mark": str(instrument.price(mark)),
+        "unrealised": str(from_units(position.unrealised(mark), instrument.quote_scale)),
+    }
+
+
+def _write_equity(assembly: Assembly, writer: JournalWriter, first: int) -> None:
+    """The equity curve beside buy-and-hold: the starting equity spread evenly over what is traded."""
+    account = assembly.account
+    account.valuation.flush()
+    samples = account.valuation.samples()
+    start = assembly.run_info("", 0).start_equity
+    writer.append(first, 0, Kind.EQUITY, 0, (start, 0, start, start, 0, 0))
+    hold = _hold(assembly, samples, start)
+    peak = start
+    for row, held in zip(samples.tolist(), hold, strict=True):
+        peak = max(peak, row[1])
+        writer.append(row[0], 0, Kind.EQUITY, 0, (row[1], row[2], held, peak, 0, 0))
+
+
+def _hold(assembly: Assembly, samples: npt.NDArray[np.int64], start: int) -> list[int]:
+    """Value of buy-and-hold at each sample; an instrument without a price yet counts as cash."""
+    columns = [
+        3 + index
+        for index, each in enumerate(assembly.account.instruments)
+        if each.quote == assembly.account.reporting
+    ]
+    if not len(samples) or not columns:
+        return [start] * len(samples)
+    marks = samples[:, columns].astype(np.float64)
+    seen = marks > 0
+    firsts = np.array([column[mask][0] if mask.any() else 1.0 for column, mask in zip(marks.T, seen.T, strict=True)])
+    growth = np.where(seen, marks / firsts, 1.0).mean(axis=1)
+    return [int(value) for value in np.rint(growth * start)]
