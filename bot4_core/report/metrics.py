@@ -36,6 +36,8 @@ MIN_YEARLY_NS = DAILY_FROM_DAYS * DAY_NS
 _TAIL = 0.05
 #: A spread this small against the mean is rounding noise of the division, not risk.
 _NO_SPREAD = 1e-12
+#: Two ratios of 64-bit integers that are nearer than this may compare wrongly as floats.
+_FLOAT_NOISE = 1e-15
 
 
 @frozen
@@ -125,6 +127,8 @@ def returns_of(ts: Ints, equity: Ints, start: int) -> Returns:
     span = int(ts[-1] - ts[0]) if len(ts) else 0
     if span >= DAILY_FROM_DAYS * DAY_NS:
         _, closes = day_closes(ts, equity)
+        if ts[0] % DAY_NS == 0:
+            closes = closes[1:]  # of the day that ended when the run began
         values, note = simple_returns(np.concatenate([np.array([start], np.int64), closes]))
         return Returns(values, 365.0, "daily UTC closes", note)
     values, note = simple_returns(equity)
@@ -232,14 +236,13 @@ def drawdowns(equity: Ints, start: int | None = None) -> Floats:
 
 
 def deepest_drawdown(equity: Ints, start: int | None = None) -> Fraction:
-    """The largest of :func:`drawdowns`, exactly: the float picks the sample, integers give the ratio."""
-    curve = drawdowns(equity, start)
-    if not len(curve) or curve.max() <= 0:
+    """The largest of :func:`drawdowns`, exactly: floats pick the candidates, integers decide."""
+    if not len(equity):
         return Fraction(0)
-    at = int(curve.argmax())
-    peak = int(equity[: at + 1].max())
-    peak = peak if start is None else max(peak, start)
-    return Fraction(peak - int(equity[at]), peak)
+    peak = np.maximum.accumulate(equity if start is None else np.maximum(equity, start))
+    curve = drawdowns(equity, start)
+    candidates = np.flatnonzero((equity < peak) & (peak > 0) & (curve >= curve.max() - _FLOAT_NOISE))
+    return max((Fraction(int(peak[i]) - int(equity[i]), int(peak[i])) for i in candidates), default=Fraction(0))
 
 
 @frozen
