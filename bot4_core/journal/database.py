@@ -6,6 +6,7 @@ pragma is read back: an ``execute`` whose row nobody fetches can hide that it fa
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from ..errors import StoreError
 #: "read" writes nothing; a backtest commits without waiting for the disk, paper and live wait (DECISIONS.md D-7).
 Access = Literal["read", "backtest", "paper", "live"]
 
+_SQLITE_MIN = (3, 37)
 _BUSY_MS = 30_000
 #: Pragma, value to set, value that must be read back.
 _PRAGMAS = (("busy_timeout", _BUSY_MS, _BUSY_MS), ("foreign_keys", 1, 1), ("recursive_triggers", 1, 1))
@@ -75,8 +77,13 @@ def connect(url: sa.URL, access: Access) -> sa.Engine:
     """An engine whose connections are set up, and proved to be, for this access.
 
     Raises:
-        StoreError: the driver is missing, or a directory cannot be made.
+        StoreError: SQLite is too old, a driver is missing, or a directory cannot be made.
     """
+    if url.get_backend_name() == "sqlite" and sqlite3.sqlite_version_info < _SQLITE_MIN:
+        raise StoreError(
+            f"this Python has SQLite {sqlite3.sqlite_version}; a journal needs 3.37 or newer (STRICT tables):"
+            " use another Python, or PostgreSQL"
+        )
     file = sqlite_file(url)
     if file is not None and access != "read":
         try:

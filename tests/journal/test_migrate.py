@@ -13,6 +13,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.sql.elements import quoted_name
 
+import bot4_core
 from bot4_core.errors import StoreError
 from bot4_core.journal import migrate
 from bot4_core.journal import tables as t
@@ -177,7 +178,7 @@ def test_migrations_are_found_in_the_repository_and_in_a_wheel(tmp_path: Path, m
     package = tmp_path / "bot4_core"
     (package / "_migrations").mkdir(parents=True)
     (package / "_migrations" / "env.py").write_text("")
-    monkeypatch.setattr(migrate.bot4_core, "__file__", str(package / "__init__.py"))
+    monkeypatch.setattr(bot4_core, "__file__", str(package / "__init__.py"))
     assert migrate.scripts() == package / "_migrations"
 
 

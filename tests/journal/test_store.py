@@ -179,7 +179,7 @@ def test_what_a_run_is_stands_in_its_tables(store: Store) -> None:
         accounts = connection.execute(sa.select(t.trading_accounts).where(t.trading_accounts.c.run == 1)).all()
         assert accounts == [(1, "main", "sim")]
         assert connection.execute(sa.select(t.strategies.c.use)).scalars().first() == "./trend.py:Trend"
-        limits = dict(connection.execute(sa.select(t.risk_limits.c.name, t.risk_limits.c.value)).all())  # type: ignore[arg-type]  # rows are pairs
+        limits = dict(connection.execute(sa.select(t.risk_limits.c.name, t.risk_limits.c.value)).all())
         assert limits == {"position": "0.02", "correlation": '{"max":"0.7"}'}
         symbols = connection.execute(sa.select(t.instruments.c.symbol, t.instruments.c.version)).all()
         assert symbols[:2] == [("BTC/USDT", "7"), ("SHIB/USDT", "1")]
