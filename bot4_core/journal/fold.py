@@ -54,16 +54,16 @@ _DAMAGED = "the journal is damaged, or its writer is wrong"
 Handler = Callable[[int, int, int, int, Words, str | None], None]
 
 
-def fee_in_quote(instrument: Instrument, price_ticks: int, fee_units: int) -> int:
+def fee_in_quote(instrument: Instrument, lots: int, cost_units: int, fee_units: int) -> int:
     """A fee taken in the base asset, in quote units at the fill's price, rounded against us (D-3, O-8).
 
     Args:
         instrument: what traded.
-        price_ticks: price of the fill.
+        lots: quantity of the fill.
+        cost_units: quote units that changed hands.
         fee_units: fee in base-asset units, negative for a rebate.
     """
-    numerator, denominator = instrument.tick_lot_ratio
-    return divide(price_ticks * fee_units * numerator, denominator * instrument.lot_units, Rounding.CEILING)
+    return divide(fee_units * cost_units, instrument.base_units(lots), Rounding.CEILING)
 
 
 class Fold:
@@ -94,6 +94,7 @@ class Fold:
             Kind.FILL: self._fill,
             Kind.CANCEL: self._cancel,
             Kind.CANCEL_REJECTED: self._cancel_rejected,
+            Kind.RESIZED: self._resized,
             Kind.HALT: self._halt,
             Kind.EQUITY: self._equity,
             **{kind: self._report(state) for kind, state in _REPORTS.items()},
@@ -227,10 +228,20 @@ class Fold:
     def _cancel_rejected(self, seq: int, ts: int, instrument: int, flags: int, v: Words, blob: str | None) -> None:
         self._known(seq, ts, instrument, flags, v[0]).pending_cancel = False
 
+    def _resized(self, seq: int, ts: int, instrument: int, flags: int, v: Words, blob: str | None) -> None:
+        """A stop or target shrinks to what its entry really filled; it may be done by that."""
+        row = self._known(seq, ts, instrument, flags, v[0])
+        row.quantity_lots = v[1]
+        if row.state not in _TERMINAL and 0 < row.quantity_lots <= row.filled_lots:
+            row.state = _FILLED
+            row.pending_cancel = False
+
     # ---- fills ----
 
     def _fill(self, seq: int, ts: int, instrument: int, flags: int, v: Words, blob: str | None) -> None:
         order_id, price_ticks, lots, fee_units, trade_id, cost_units = v
+        if lots <= 0:
+            raise StoreError(f"seq {seq}: a fill of {lots} lots cannot be: {_DAMAGED}")
         row = self._known(seq, ts, instrument, flags, order_id)
         key = (row.exchange, instrument, trade_id, order_id, row.side)
         if key in self._fill_keys:
@@ -239,7 +250,7 @@ class Fold:
         self._fill_keys.add(key)
         traded = self._instrument(seq, instrument)
         fee_base = bool(flags & _FEE_BASE)
-        fee_quote = fee_in_quote(traded, price_ticks, fee_units) if fee_base else fee_units
+        fee_quote = fee_in_quote(traded, lots, cost_units, fee_units) if fee_base else fee_units
         late = row.state in _TERMINAL
         row.filled_lots += lots
         row.cost_units += cost_units

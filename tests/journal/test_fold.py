@@ -88,6 +88,24 @@ def test_a_terminal_report_with_missing_fills_is_visible_as_not_settled() -> Non
     assert (order.filled_lots, order.reported_lots) == (4, 6)
 
 
+def test_a_protective_order_shrinks_to_what_its_entry_filled() -> None:
+    fold = Fold(info())
+    feed(fold, [intent(1, 10), intent(2, 10, side="sell", role="stop"), fill(1, 6, 100, trade_id=1)])
+    resize = (0, 0, Kind.RESIZED, 0, (2, 6, 0, 0, 0, 0), None)
+    assert feed(fold, [report(Kind.EXPIRED, 1, filled=6), resize]).orders[1].quantity_lots == 6
+    stop = feed(fold, [fill(2, 6, 90, trade_id=2, flags=Flag.SELL)]).orders[0]
+    assert (stop.state, stop.violation) == ("filled", False)
+
+
+def test_a_protective_order_that_filled_as_much_is_done_by_shrinking() -> None:
+    rows = folded(
+        intent(2, 10, side="sell", role="stop"),
+        fill(2, 6, 90, trade_id=2, flags=Flag.SELL),
+        (0, 0, Kind.RESIZED, 0, (2, 6, 0, 0, 0, 0), None),
+    )
+    assert (rows.orders[0].state, rows.orders[0].quantity_lots) == ("filled", 6)
+
+
 def test_an_overfill_is_applied_and_flagged() -> None:
     rows = folded(intent(1, 10), fill(1, 11, 100, trade_id=1))
     assert (rows.orders[0].state, rows.orders[0].violation, rows.fills[0].violation) == ("filled", True, True)
@@ -191,9 +209,9 @@ def test_positions_of_two_instruments_are_apart() -> None:
 
 
 def test_a_fee_in_base_is_valued_at_the_fill_and_rounded_against_us() -> None:
-    # 1 lot = 1000 base units; 7 of them at 123 ticks are 0.00000007 BTC × 1.23 = 8.61 quote units of 1e-8
-    assert fee_in_quote(BTC, 123, 7) == 9
-    assert fee_in_quote(BTC, 123, -7) == -8
+    # 10 lots = 10,000 base units at 1.23 cost 12,300 quote units; 7 base units are 8.61 quote units
+    assert fee_in_quote(BTC, 10, 12_300, 7) == 9
+    assert fee_in_quote(BTC, 10, 12_300, -7) == -8
     rows = folded(intent(1, 10), fill(1, 10, 123, trade_id=1, fee=7, flags=Flag.FEE_BASE))
     row = rows.fills[0]
     assert (row.fee_units, row.fee_asset, row.fee_scale, row.fee_quote_units) == (7, "BTC", 8, 9)
@@ -214,6 +232,7 @@ def test_a_gap_in_seq_is_refused() -> None:
         ((0, 0, Kind.INTENT, 0, (1, 1, 0, 0, 0, 0), {"side": "up"}), "blob of seq 1 cannot be read"),
         ((0, 9, Kind.INTENT, 0, (1, 1, 0, 0, 0, 0), intent(1, 1)[5]), "names instrument 9, the run has 2"),
         ((0, 0, Kind.INTENT, 0, (5, 1, 0, 0, 0, 0), intent(5, 1)[5]), "order id 5 is used twice"),
+        ((0, 0, Kind.FILL, 0, (5, 100, 0, 0, 1, 0), None), "seq 1: a fill of 0 lots"),
         ((0, 0, Kind.RUN_START, 0, (99, 0, 0, 0, 0, 0), None), "journal format 99"),
     ],
 )
