@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
@@ -77,13 +78,13 @@ class Segment:
     a segment is unmapped when the last of them is forgotten.
     """
 
-    __slots__ = ("_map", "_mine", "cdata", "counters", "histograms", "path", "rings")
+    __slots__ = ("_buffer", "_mine", "cdata", "counters", "histograms", "path", "rings")
 
     def __init__(self, path: Path, mapping: mmap.mmap, *, mine: bool) -> None:
         self.path = path
-        self._map = mapping
         self._mine = mine
-        self.cdata: Any = ffi.cast("b4_segment *", ffi.from_buffer(mapping, require_writable=True))
+        self._buffer: Any = ffi.from_buffer(mapping, require_writable=True)  # keeps the mapping open
+        self.cdata: Any = ffi.cast("b4_segment *", self._buffer)
         self.counters: dict[str, Counters] = {}
         self.histograms: dict[str, Histogram] = {}
         self.rings: dict[str, Spsc] = {}
@@ -153,17 +154,16 @@ class Segment:
     def _find(self) -> None:
         """Fills the three dictionaries from the table."""
         entry = ffi.new("b4_section *")
-        owner = (self._map, self.cdata)
         for i in range(check(lib.b4_segment_sections(self.cdata), "segment")):
             check(lib.b4_segment_section(self.cdata, i, entry), "segment")
             name = ffi.string(entry.name, lib.B4_SECTION_NAME).decode("utf-8", "replace")
             at = lib.b4_segment_at(self.cdata, i, entry.kind)
             if entry.kind == lib.B4_SECTION_COUNTERS:
-                self.counters[name] = Counters.at(ffi.cast("b4_counters *", at), owner)
+                self.counters[name] = Counters.at(ffi.cast("b4_counters *", at), self._buffer)
             elif entry.kind == lib.B4_SECTION_HISTOGRAM:
-                self.histograms[name] = Histogram.at(ffi.cast("b4_histogram *", at), owner)
+                self.histograms[name] = Histogram.at(ffi.cast("b4_histogram *", at), self._buffer)
             else:
-                self.rings[name] = Spsc.at(ffi.cast("b4_spsc *", at), owner)
+                self.rings[name] = Spsc.at(ffi.cast("b4_spsc *", at), self._buffer)
 
     @property
     def state(self) -> State:
@@ -189,7 +189,9 @@ class Segment:
 def _new_file(path: Path, size: int) -> mmap.mmap:
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        os.posix_fallocate(fd, 0, size)  # a full disk shows here, not as a bus error on first touch
+        os.ftruncate(fd, size)
+        if sys.platform != "darwin":
+            os.posix_fallocate(fd, 0, size)  # a full disk shows here, not as a bus error on first touch
         return mmap.mmap(fd, size)
     finally:
         os.close(fd)

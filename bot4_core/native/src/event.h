@@ -40,6 +40,7 @@ enum {
     B4_KIND_CANCEL = 34,
     B4_KIND_HALT = 35,
     B4_KIND_EQUITY = 36,
+    B4_KIND_RESIZED = 37,
     B4_KIND_RUN_START = 40,
     B4_KIND_RUN_END = 41,
 };

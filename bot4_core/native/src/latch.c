@@ -50,7 +50,7 @@ static const b4_latch_note *newest(const b4_latch *latch)
 {
     const b4_latch_note *best = NULL;
     for (int i = 0; i < 2; i++) {
-        const b4_latch_note *note = &latch->notes[i];
+        const b4_latch_note *note = &latch->notes[i].note;
         int good = note->seq && note->mode <= B4_MODE_KILLED && note->who_size <= B4_LATCH_WHO &&
                    note->reason_size <= B4_LATCH_REASON && note->check == note_check(note);
         if (good && (!best || note->seq > best->seq))
@@ -67,7 +67,7 @@ int b4_latch_write_note(b4_latch *latch, int mode, int64_t ts, const char *who, 
     if (mode < B4_MODE_ACTIVE || mode > B4_MODE_KILLED || who_size > B4_LATCH_WHO || reason_size > B4_LATCH_REASON)
         return B4_E_RANGE;
     const b4_latch_note *last = newest(latch);
-    b4_latch_note *slot = &latch->notes[last == &latch->notes[0]];
+    b4_latch_note *slot = &latch->notes[last == &latch->notes[0].note].note;
     b4_latch_note note;
     memset(&note, 0, sizeof note);
     note.seq = last ? last->seq + 1 : 1;

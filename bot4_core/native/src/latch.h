@@ -73,6 +73,13 @@ int b4_latch_read_note(const b4_latch *latch, b4_latch_note *out);
 #define B4__TAG_CANCEL_ONLY 0xC33CA55Au
 #define B4__TAG_KILLED 0xA55A3CC3u
 
+#define B4__SECTOR 512
+
+typedef struct b4__latch_slot {
+    b4_latch_note note;
+    char pad[B4__SECTOR - sizeof(b4_latch_note)];
+} b4__latch_slot;
+
 struct b4_latch {
     uint64_t magic;
     uint32_t abi;
@@ -81,10 +88,11 @@ struct b4_latch {
     char bot[B4_LATCH_BOT];
     uint32_t check; /* CRC-32 of everything before it */
     _Alignas(B4_CACHE_LINE) _Atomic uint64_t word;
-    _Alignas(512) b4_latch_note notes[2];
+    char pad[B4__SECTOR / 2 - sizeof(uint64_t)];
+    b4__latch_slot notes[2];
 };
 
-_Static_assert(sizeof(b4_latch_note) <= 512, "a note fits one disk sector");
+_Static_assert(offsetof(struct b4_latch, notes) == B4__SECTOR, "a note lies in one disk sector");
 _Static_assert(sizeof(struct b4_latch) <= B4_LATCH_SIZE, "the latch is one page");
 
 static inline int b4_latch_mode(const b4_latch *latch)
