@@ -1,0 +1,5 @@
+"""What tests of strategies and plugins are built on; stable as ``bot4_core.sdk`` is."""
+
+from .strategy import StrategyRun, bars_from_closes, run_strategy
+
+__all__ = ["StrategyRun", "bars_from_closes", "run_strategy"]
