@@ -120,12 +120,27 @@ class Replay(Trading, Protocol):
 
 
 class Wish(Protocol):
-    """What a risk policy sees of an order before it is an intent. All amounts exact; see the fields' names."""
+    """What a risk policy sees of an order before it is an intent; it reads, never changes."""
 
-    order: Order
-    mark_ticks: int
-    worst_ticks: int
-    ts: int
+    @property
+    def order(self) -> Order:
+        """The order."""
+        ...
+
+    @property
+    def mark_ticks(self) -> int:
+        """The price that marks its instrument now, ticks; 0 before the first."""
+        ...
+
+    @property
+    def worst_ticks(self) -> int:
+        """The worst fill price that is assumed, ticks."""
+        ...
+
+    @property
+    def ts(self) -> int:
+        """Time of the decision, UTC ns."""
+        ...
 
 
 class Account(Protocol):

@@ -118,15 +118,42 @@ class Indicator(Protocol):
 class BarWindow(Protocol):
     """The last bars of one instrument, oldest first. Prices are float64 for analysis; ``*_ticks`` are exact."""
 
-    ts: npt.NDArray[np.int64]
-    open: npt.NDArray[np.float64]
-    high: npt.NDArray[np.float64]
-    low: npt.NDArray[np.float64]
-    close: npt.NDArray[np.float64]
-    volume: npt.NDArray[np.float64]
-    close_ticks: npt.NDArray[np.int64]
-
     def __len__(self) -> int: ...
+
+    @property
+    def ts(self) -> npt.NDArray[np.int64]:
+        """Close times, UTC ns."""
+        ...
+
+    @property
+    def open(self) -> npt.NDArray[np.float64]:
+        """First prices."""
+        ...
+
+    @property
+    def high(self) -> npt.NDArray[np.float64]:
+        """Highest prices."""
+        ...
+
+    @property
+    def low(self) -> npt.NDArray[np.float64]:
+        """Lowest prices."""
+        ...
+
+    @property
+    def close(self) -> npt.NDArray[np.float64]:
+        """Last prices."""
+        ...
+
+    @property
+    def volume(self) -> npt.NDArray[np.float64]:
+        """Volumes in the base asset."""
+        ...
+
+    @property
+    def close_ticks(self) -> npt.NDArray[np.int64]:
+        """Last prices in ticks, exact."""
+        ...
 
 
 class Context(Protocol):
@@ -331,6 +358,7 @@ class Strategy:
 
 
 attrs.define(Strategy, slots=False, eq=False, kw_only=True)
+
 
 def implements(strategy: type[Strategy], method: str) -> bool:
     """True when the class writes the method itself: that is its subscription."""

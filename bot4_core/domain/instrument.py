@@ -149,7 +149,7 @@ class Instrument:
     @classmethod
     def from_mapping(cls, data: Mapping[str, object]) -> Instrument:
         """An instrument from the mapping of :meth:`to_mapping`; DomainError names what does not fit."""
-        known = {a.name for a in cls.__attrs_attrs__ if a.init}  # type: ignore[attr-defined]  # attrs adds it
+        known = {a.name for a in cls.__attrs_attrs__ if a.init}
         unknown = sorted(set(data) - known)
         missing = sorted({"symbol", "tick", "lot"} - set(data))
         if unknown or missing:

@@ -64,7 +64,8 @@ def parse_decimal(text: object) -> Decimal:
         raise DomainError(f"{value} is not a finite number")
     digits, exponent = value.as_tuple().digits, value.as_tuple().exponent
     if len(digits) > _MAX_DIGITS or not isinstance(exponent, int) or not -_MAX_EXPONENT <= exponent <= _MAX_EXPONENT:
-        raise DomainError(f"{str(value)[:40]} has more than {_MAX_DIGITS} digits or an exponent beyond ±{_MAX_EXPONENT}")
+        shown = str(value)[:40]
+        raise DomainError(f"{shown} has more than {_MAX_DIGITS} digits or an exponent beyond ±{_MAX_EXPONENT}")
     return value
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from ..domain.instrument import Instrument
 from ..domain.money import Rounding, divide, parse_decimal, ratio_to_fraction
@@ -32,6 +32,27 @@ def _positive(value: Number | None, name: str) -> Decimal | None:
     if number is not None and number <= 0:
         raise DomainError(f"{name} {number} must be greater than 0")
     return number
+
+
+class EntryWish(TypedDict, total=False):
+    """The keyword arguments of ``buy`` and ``sell`` (:meth:`bot4_core.strategy.Context.buy` explains each)."""
+
+    fraction: Number | None
+    quantity: Number | None
+    notional: Number | None
+    limit: Number | None
+    trigger: Number | None
+    stop: Number | None
+    stop_price: Number | None
+    target: Number | None
+    target_price: Number | None
+    tif: TimeInForce
+    expire_ns: int
+    post_only: bool
+    tag: str
+    signal_strength: Number | None
+    ta_score: Number | None
+    ml_confidence: Number | None
 
 
 class StrategyContext:
@@ -138,13 +159,13 @@ class StrategyContext:
 
     # orders
 
-    def buy(self, instrument: Instrument, **wish: object) -> Order:
+    def buy(self, instrument: Instrument, **wish: Unpack[EntryWish]) -> Order:
         """Wishes to buy; see :class:`bot4_core.strategy.Context` for the arguments."""
-        return self._enter(Side.BUY, instrument, **wish)  # type: ignore[arg-type]  # _enter types and checks each
+        return self._enter(Side.BUY, instrument, **wish)
 
-    def sell(self, instrument: Instrument, **wish: object) -> Order:
+    def sell(self, instrument: Instrument, **wish: Unpack[EntryWish]) -> Order:
         """Wishes to sell short; see :class:`bot4_core.strategy.Context` for the arguments."""
-        return self._enter(Side.SELL, instrument, **wish)  # type: ignore[arg-type]  # _enter types and checks each
+        return self._enter(Side.SELL, instrument, **wish)
 
     def close(self, instrument: Instrument, quantity: Number | None = None, tag: str = "") -> Order | None:
         """Closes the position, or part of it, at market."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from ..domain.instrument import Instrument
 from ..errors import DomainError
+from ..strategy import Indicator
 
 Row = tuple[int, ...]
 _HIGH, _LOW, _CLOSE = 5, 6, 7
@@ -246,31 +247,45 @@ class IndicatorHandle:
         ratio = state.num / state.den
         return ratio if self.name in _PLAIN else ratio * float(self._instruments[index].tick)
 
-    def above(self, other: IndicatorHandle) -> bool:
+    def above(self, other: Indicator) -> bool:
         """True while this one is greater than the other."""
-        return self._compare(other) > 0
+        return self._difference(other) > 0
 
-    def below(self, other: IndicatorHandle) -> bool:
+    def below(self, other: Indicator) -> bool:
         """True while this one is less than the other."""
-        return self._compare(other) < 0
+        return self._difference(other) < 0
 
-    def crossed_above(self, other: IndicatorHandle) -> bool:
+    def crossed_above(self, other: Indicator) -> bool:
         """True on the bar where this one rises above the other."""
-        return self._compare(other) > 0 >= self._compare_previous(other)
+        return self._difference(other) > 0 >= self._difference_before(other)
 
-    def crossed_below(self, other: IndicatorHandle) -> bool:
+    def crossed_below(self, other: Indicator) -> bool:
         """True on the bar where this one falls below the other."""
-        return self._compare(other) < 0 <= self._compare_previous(other)
+        return self._difference(other) < 0 <= self._difference_before(other)
 
-    def _compare(self, other: IndicatorHandle) -> float:
+    def _difference(self, other: Indicator) -> float:
         """Sign of the difference now; 0 while either is not ready (its ``den`` is 0 only with ``num`` unusable)."""
+        if not isinstance(other, IndicatorHandle):
+            raise DomainError(f"an indicator is compared with another one made by ctx, not with {other!r:.40}")
         mine, theirs = self._states[self._focus.index], other._states[other._focus.index]
         if not (mine.den and theirs.den):
             return 0
-        return mine.num * theirs.den - theirs.num * mine.den
+        if self._focus is other._focus:
+            return mine.num * theirs.den - theirs.num * mine.den
+        return mine.num * self._unit * theirs.den - theirs.num * other._unit * mine.den
 
-    def _compare_previous(self, other: IndicatorHandle) -> float:
+    def _difference_before(self, other: Indicator) -> float:
+        """The same one bar ago; NaN, which no comparison passes, while either was not ready."""
+        assert isinstance(other, IndicatorHandle)  # _difference saw to it
         mine, theirs = self._states[self._focus.index], other._states[other._focus.index]
         if not (mine.previous_den and theirs.previous_den):
             return math.nan
-        return mine.previous_num * theirs.previous_den - theirs.previous_num * mine.previous_den
+        if self._focus is other._focus:
+            return mine.previous_num * theirs.previous_den - theirs.previous_num * mine.previous_den
+        left = mine.previous_num * self._unit * theirs.previous_den
+        return left - theirs.previous_num * other._unit * mine.previous_den
+
+    @property
+    def _unit(self) -> float:
+        """What one unit of a state is worth: handles of different instruments compare prices, not ticks."""
+        return 1.0 if self.name in _PLAIN else float(self._instruments[self._focus.index].tick)

@@ -39,7 +39,7 @@ class BarWindow:
         return len(self._rows)
 
     def _prices(self, column: int) -> npt.NDArray[np.float64]:
-        return self._rows[:, column] * float(self._instrument.tick)
+        return self._rows[:, column] * np.float64(self._instrument.tick)
 
     @property
     def ts(self) -> npt.NDArray[np.int64]:
@@ -69,7 +69,7 @@ class BarWindow:
     @property
     def volume(self) -> npt.NDArray[np.float64]:
         """Volumes in the base asset."""
-        return self._rows[:, 5] * 10.0**-self._instrument.volume_scale
+        return self._rows[:, 5] / np.float64(10**self._instrument.volume_scale)
 
     @property
     def close_ticks(self) -> npt.NDArray[np.int64]:

@@ -6,7 +6,7 @@ msgspec with the structs below; keys that a struct does not name are kept in the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -105,6 +105,10 @@ def _value_text(value: object) -> str:
     return str(value)
 
 
+def _table(instruments: Iterable[Instrument]) -> tuple[Instrument, ...]:
+    return tuple(instruments)
+
+
 @frozen(kw_only=True)
 class RunInfo:
     """Everything that says what a run was; the blob of RUN_START.
@@ -135,7 +139,7 @@ class RunInfo:
     created_ns: int
     seed: int
     config: str
-    instruments: tuple[Instrument, ...] = field(converter=tuple)
+    instruments: tuple[Instrument, ...] = field(converter=_table)
     start_equity: int
     reporting_asset: str
     reporting_scale: int = 8
