@@ -250,7 +250,7 @@ def _write_equity(assembly: Assembly, writer: JournalWriter, first: int) -> None
     account = assembly.account
     account.valuation.flush()
     samples = account.valuation.samples()
-    start = assembly.run_info("", 0).start_equity
+    start = writer.info.start_equity
     writer.append(first, 0, Kind.EQUITY, 0, (start, 0, start, start, 0, 0))
     hold = _hold(assembly, samples, start)
     peak = start
