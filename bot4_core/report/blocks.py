@@ -14,7 +14,7 @@ BLOCKS = " ▁▂▃▄▅▆▇█"
 _LEFT_BLOCKS = " ▏▎▍▌▋▊▉█"
 #: For ``str.translate``, where the terminal's encoding has no such characters.
 TO_ASCII = str.maketrans(
-    dict(zip("▁▂▃▄▅▆▇█▏▎▍▌▋▊▉─━→·×−–—…▲▼≤≥", ".:-=+*#@|||||||--> x---.^v<>", strict=True)) | {"…": "...", "→": "->"}
+    dict(zip("▁▂▃▄▅▆▇█▏▎▍▌▋▊▉·×−–—▲▼\u00a0", ".:-=+*#@||||||| x---^v ", strict=True)) | {"…": "...", "→": "->"}
 )
 
 

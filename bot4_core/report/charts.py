@@ -36,6 +36,8 @@ _TIME_STEPS: tuple[tuple[int, str], ...] = (
     (7 * DAY_NS, "%d %b"),
     (14 * DAY_NS, "%d %b"),
 )
+#: A histogram is at least this wide: a thousandth of a per cent.
+_LEAST_SPAN = 1e-5
 #: Beyond two weeks labels stand at the first of a month; so many months apart.
 _MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120)
 
@@ -176,15 +178,12 @@ def histogram(values: Sequence[float], most_bins: int = 40) -> list[Bin]:
     if not values:
         return []
     numbers = np.asarray(values, dtype=np.float64)
-    low, high = float(min(np.quantile(numbers, 0.01) * 3, 0.0)), float(max(np.quantile(numbers, 0.99) * 3, 0.0))
-    low, high = max(low, float(numbers.min())), min(high, float(numbers.max()))
-    span = max(high, 0.0) - min(low, 0.0)
-    if span <= 0:
-        span = 1.0
-    step = _bin_width(span / most_bins)
+    low = max(float(numbers.min()), 3 * float(min(np.quantile(numbers, 0.01), 0.0)))
+    high = min(float(numbers.max()), 3 * float(max(np.quantile(numbers, 0.99), 0.0)))
+    step = _bin_width(max(max(high, 0.0) - min(low, 0.0), _LEAST_SPAN) / most_bins)
     first, last = math.floor(min(low, 0.0) / step), max(math.ceil(max(high, 0.0) / step), 1)
-    if low >= 0:
-        first = 0
+    if numbers.min() < 0:
+        first = min(first, -1)
     which = np.clip(np.floor(numbers / step).astype(np.int64), first, last - 1)
     counts = np.bincount(which - first, minlength=last - first)
     tallest, slot = int(counts.max()), SIZE / len(counts)

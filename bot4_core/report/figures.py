@@ -144,7 +144,7 @@ def costs(report: Report) -> list[tuple[str, str]]:
 def rules_in_force(report: Report) -> list[tuple[str, str]]:
     """The simulator's fill rules; none outside a simulation."""
     rules = list(report.info.fill_rules.items())
-    if rules and _SURVIVORSHIP not in report.info.fill_rules:
+    if rules and not any(_SURVIVORSHIP in text for rule in rules for text in rule):
         rules.append((_SURVIVORSHIP, "unknown: filters, fees and listings are not as of each date"))
     return rules
 
@@ -157,8 +157,8 @@ def annualisation(report: Report) -> list[tuple[str, str]]:
         rows.append(
             (
                 "ratios",
-                f"{w.count(len(returns.values))} returns on {returns.basis}, {w.count(round(returns.per_year))} a year "
-                "of 365 days (crypto trades every day), risk-free rate 0",
+                f"{w.count(len(returns.values))} returns on {returns.basis}, annualised with "
+                f"{w.count(round(returns.per_year))} a year (365 days, crypto trades on each), risk-free rate 0",
             )
         )
         rows.append(("VaR, CVaR", "historical, 95 %, one period ahead, as a share of equity"))

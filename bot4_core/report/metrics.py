@@ -78,7 +78,7 @@ class Returns:
         if self.note:
             return self.note
         n = len(self.values)
-        return f"{n} returns, at least {MIN_RETURNS} needed" if n < MIN_RETURNS else ""
+        return f"{n} return{'' if n == 1 else 's'}, at least {MIN_RETURNS} needed" if n < MIN_RETURNS else ""
 
 
 def day_closes(ts: Ints, values: Ints) -> tuple[Ints, Ints]:

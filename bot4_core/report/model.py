@@ -238,7 +238,11 @@ def build(record: RunRecord) -> Report:
         trades=tuple(trades),
         denials=_denials(record.risk_events, info.instruments),
         denied_orders=sum(o.state == "denied" for o in record.orders),
-        halts=tuple(Halt(e.ts, e.unit, e.rule, e.measured, e.limit) for e in record.risk_events if e.action == "halt"),
+        halts=tuple(
+            Halt(e.ts, e.note.partition(":")[0], e.rule, e.measured, e.limit)
+            for e in record.risk_events
+            if e.action == "halt"
+        ),
         instruments=_instruments(record, trades),
         positions=known.open_positions if summary else _open_positions(record.positions, info),
         months=tuple(metrics.monthly_returns(curve.ts, curve.equity, start)),

@@ -20,7 +20,7 @@ from ..journal.store import Store
 from . import wording as w
 from .blocks import sparkline
 from .summary import UNFINISHED, Summary, read_summary
-from .terminal import print_plainly
+from .terminal import add_row, print_plainly
 
 #: Points of the small curve, and the most runs of one list.
 SPARK_POINTS = 24
@@ -142,7 +142,8 @@ def render_runs(runs: list[RecentRun], console: Console, zone: tzinfo = UTC) -> 
         gain = run.net_pnl or Decimal(0)
         tone = "green" if gain > 0 else "red" if gain < 0 else ""
         worst = run.summary.max_drawdown if run.summary else None
-        table.add_row(
+        add_row(
+            table,
             Text(w.printable(run.row.run_id, 40), style="bold"),
             Text(w.printable(run.row.bot, 24)),
             run.row.mode,

@@ -41,8 +41,11 @@ def render_terminal(report: Report, console: Console, zone: tzinfo = UTC) -> Non
 
 def print_plainly(console: Console, body: RenderableType, width: int | None = None) -> None:
     """Prints without blanks at line ends, and with ASCII signs where the encoding has no others."""
+    before = console.width
+    console.width = width or before  # print() itself only takes less than the terminal has
     with console.capture() as capture:
-        console.print(body, width=width)
+        console.print(body)
+    console.width = before
     text = "\n".join(line.rstrip() for line in capture.get().split("\n"))
     if console.options.ascii_only:
         text = text.translate(TO_ASCII).encode("ascii", "replace").decode("ascii")
@@ -112,15 +115,15 @@ def _curves(report: Report, width: int) -> RenderableType:
     rows = block_rows(resample(curve.equity.tolist(), chart), _EQUITY_ROWS)
     label = Text(f"equity\n{report.asset[:13]}", style="bold")
     label.append(f"\n{w.percent(report.net_return.value, sign=True)}", style=_tone(report.net_pnl))
-    grid.add_row(label, Text("\n".join(rows), style="cyan"), side)
+    add_row(grid, label, Text("\n".join(rows), style="cyan"), side)
     if report.hold is not None:
         line = block_rows(resample(curve.hold.tolist(), chart), 1)[0]
-        grid.add_row("buy and hold", Text(line, style="blue"), w.percent(report.hold.net_return.value, sign=True))
+        add_row(grid, "buy and hold", Text(line, style="blue"), w.percent(report.hold.net_return.value, sign=True))
     dips = block_rows(resample_extreme(curve.drawdown.tolist(), chart), 1, low=0.0)[0]
-    grid.add_row("drawdown", Text(dips, style="red"), f"max {w.percent(report.max_drawdown)}")
+    add_row(grid, "drawdown", Text(dips, style="red"), f"max {w.percent(report.max_drawdown)}")
     risk = block_rows(resample_extreme(curve.exposure.tolist(), chart), 1, low=0.0)[0]
     most = w.percent(report.exposure.max_gross) if report.exposure else "n/a"
-    grid.add_row("exposure", Text(risk, style="magenta"), f"max {most}")
+    add_row(grid, "exposure", Text(risk, style="magenta"), f"max {most}")
     return grid
 
 
@@ -134,9 +137,9 @@ def _figures(report: Report, width: int) -> RenderableType:
         table = Table.grid(padding=(0, 1), pad_edge=False, expand=True)
         table.add_column(no_wrap=True)
         table.add_column(justify="right", overflow="fold")
-        table.add_row(Text(title, style="bold cyan"), "")
+        add_row(table, Text(title, style="bold cyan"), "")
         for figure in figures:
-            table.add_row(Text(figure.name, style="dim"), _value(figure))
+            add_row(table, Text(figure.name, style="dim"), _value(figure))
         cells.append(table)
     grid.add_row(*cells)
     notes = missing(report)
@@ -145,6 +148,11 @@ def _figures(report: Report, width: int) -> RenderableType:
 
 def _value(figure: Figure) -> Text:
     return Text(figure.text, style=_TONE[figure.tone])
+
+
+def add_row(table: Table, *cells: str | Text) -> None:
+    """Adds a row; plain strings become Text, because rich would read square brackets in them as markup."""
+    table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells))
 
 
 def _table(*columns: tuple[str, str], gap: int = 2) -> Table:
@@ -164,7 +172,8 @@ def _instruments(report: Report) -> RenderableType | None:
     )  # fmt: skip
     places = w.places_for(report.start_equity, report.info.reporting_scale)
     for row in report.instruments:
-        table.add_row(
+        add_row(
+            table,
             w.printable(row.symbol, 14),
             w.count(row.orders),
             w.count(row.denied),
@@ -200,7 +209,8 @@ def _trades(report: Report, width: int, zone: tzinfo) -> RenderableType:
 def _add_trades(table: Table, name: str, trades: Sequence[Trade], report: Report, zone: tzinfo) -> None:
     places = w.places_for(report.start_equity, report.info.reporting_scale)
     for n, trade in enumerate(trades):
-        table.add_row(
+        add_row(
+            table,
             Text(name if n == 0 else "", style="dim"),
             w.short_clock(trade.exit_ts, zone),
             w.printable(trade.symbol, 12),
@@ -224,7 +234,8 @@ def _denials(report: Report, width: int, zone: tzinfo) -> RenderableType | None:
     )  # fmt: skip
     for denial in report.denials:
         unit = f" {denial.unit}" if denial.unit else ""
-        table.add_row(
+        add_row(
+            table,
             w.printable(denial.rule, 24),
             w.count(denial.count),
             Text(bar(denial.count / most, cells), style="yellow"),
@@ -244,7 +255,7 @@ def _halts(report: Report, zone: tzinfo) -> RenderableType | None:
     table = _table(("at", "l"), ("mode", "l"), ("rule", "lx"), ("measured", "rx"), ("limit", "rx"))
     for halt in report.halts:
         row = [halt.mode, halt.rule, halt.measured, halt.limit]
-        table.add_row(w.clock(halt.ts, zone), *(w.printable(text, 30) for text in row))
+        add_row(table, w.clock(halt.ts, zone), *(w.printable(text, 30) for text in row))
     return table
 
 
@@ -255,7 +266,8 @@ def _positions(report: Report) -> RenderableType:
     places = w.places_for(report.start_equity, report.info.reporting_scale)
     for position in report.positions:
         gain = position.unrealised
-        table.add_row(
+        add_row(
+            table,
             w.printable(position.symbol, 14),
             w.significant(position.quantity),
             w.significant(position.average_entry),
@@ -279,7 +291,7 @@ def _pairs(rows: Sequence[tuple[str, str]]) -> RenderableType | None:
     table.add_column(max_width=26)
     table.add_column(overflow="fold")
     for name, text in rows:
-        table.add_row(Text(w.printable(name, 50), style="dim"), w.printable(text, 400))
+        add_row(table, Text(w.printable(name, 50), style="dim"), w.printable(text, 400))
     return table
 
 

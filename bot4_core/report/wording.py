@@ -112,9 +112,11 @@ def stat(value: Stat, *, as_percent: bool = False, places: int = 2) -> str:
 
 def duration(ns: int | float) -> str:
     """Two units at most: ``212 d``, ``3 d 4 h``, ``1 h 05 m``, ``12 s``."""
+    if 0 < ns < 10**9:
+        return f"{ns / 10**6:.3g} ms" if ns >= 10**6 else f"{ns:.0f} ns"
     seconds = round(ns / 10**9)
     if seconds < 60:
-        return f"{seconds} s" if seconds or not ns else f"{ns / 10**9:.3g} s"
+        return f"{seconds} s"
     minutes, second = divmod(seconds, 60)
     if minutes < 60:
         return f"{minutes} m {second:02d} s" if second else f"{minutes} m"
