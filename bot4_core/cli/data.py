@@ -317,7 +317,7 @@ def synth(
     """
     instruments = _synth_instruments(symbols, instrument_file, venue, tick, lot)
     if len(prices) not in (1, len(symbols)):
-        raise ConfigError(f"{len(prices)} prices for {len(symbols)} symbols: give one --price, or one for each")
+        raise ConfigError(f"{len(prices)} --price for {len(symbols)} --symbol: give one, or one for each")
     market = Market(
         seed=seed,
         start_ns=start,

@@ -251,5 +251,5 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(
 
 def test_a_header_that_does_not_fit_is_refused(tmp_path: Path, bars: np.ndarray) -> None:
     long = Instrument(symbol="A/" + "B" * 5000, tick="0.01", lot="1")
-    with pytest.raises(HistoryError, match="header of .* bytes is longer"):
+    with pytest.raises(HistoryError, match=r"header of \d+ bytes is longer"):
         write_history(tmp_path / "x.b4h", long, bars, **SPEC)
