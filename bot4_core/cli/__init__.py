@@ -71,9 +71,10 @@ class Verbs(click.Group):
         """Runs the verb; a reader that left before the end of our output ends it quietly."""
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:
+        except BrokenPipeError as error:
             if not _reader_left():
-                raise
+                # click would end the command in silence for any broken pipe, a database's too
+                raise ConnectionError(str(error)) from error
             _discard_output()
             return 0
 

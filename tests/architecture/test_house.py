@@ -1,4 +1,4 @@
-"""Promises of the house that a test can see: sizes, no swallowed errors, one way to a venue, no hook while it trades."""
+"""Promises of the house that a test can see: sizes, no swallowed errors, one way to a venue, no hook on the way."""
 
 from __future__ import annotations
 
