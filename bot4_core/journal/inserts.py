@@ -42,7 +42,11 @@ class BulkInsert:
         self._sql = str(insert.compile(dialect=dialect, column_keys=self._names))
 
     def run(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
-        """Inserts the rows, each a value per column of the table."""
+        """Inserts the rows, each a value per column of the table.
+
+        Raises:
+            StoreError: a number is too large, or COPY fails; other failures are SQLAlchemy's.
+        """
         if not rows:
             return
         if self._copy is not None:
@@ -50,7 +54,10 @@ class BulkInsert:
         elif self._named:
             connection.exec_driver_sql(self._sql, [dict(zip(self._names, row, strict=True)) for row in rows])
         else:
-            connection.exec_driver_sql(self._sql, list(rows))
+            try:
+                connection.exec_driver_sql(self._sql, list(rows))
+            except OverflowError as error:  # sqlite3 raises Python's own
+                raise StoreError("the journal cannot be written: a number does not fit 64 bits") from error
 
     def _copy_in(self, connection: sa.Connection, statement: str, rows: Sequence[Row]) -> None:
         driver: Any = connection.connection.driver_connection

@@ -101,12 +101,11 @@ class Store:
             known = sa.select(t.runs.c.id).where(t.runs.c.run_id == info.run_id)
             if connection.execute(known).first() is not None:
                 raise StoreError(f"journal {show(self.url)} already has a run {info.run_id}: give this one another id")
-            key = connection.execute(t.runs.insert().values(finished=False, **row)).inserted_primary_key
-            if key is None:
-                raise StoreError(f"journal {show(self.url)} gave run {info.run_id} no key")
-            self._insert_run_tables(connection, int(key[0]), info)
-            self._events.run(connection, [_event_row(int(key[0]), start)])
-        return int(key[0])
+            insert = t.runs.insert().values(finished=False, **row).returning(t.runs.c.id)
+            key = int(connection.execute(insert).scalar_one())
+            self._insert_run_tables(connection, key, info)
+            self._events.run(connection, [_event_row(key, start)])
+        return key
 
     def _insert_run_tables(self, connection: sa.Connection, run: int, info: RunInfo) -> None:
         venues = [{"name": venue} for venue in sorted(set(info.accounts.values()))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from bot4_core.domain.event import Kind
 from bot4_core.errors import StoreError
 from bot4_core.journal import migrate
 from bot4_core.journal import tables as t
+from bot4_core.journal.records import Words
 from bot4_core.journal.store import Store, default_url
 from bot4_core.journal.verify import verify
 from bot4_core.journal.writer import JournalWriter
@@ -222,6 +224,25 @@ def test_a_batch_is_all_or_nothing(store: Store) -> None:
         writer.flush()
 
 
+@pytest.mark.parametrize("words", [(2**63, 0, 0, 0, 0, 0), (0, 0, 0, -(2**63) - 1, 0, 0)])
+def test_a_number_beyond_64_bits_is_one_line(store: Store, words: Words) -> None:
+    writer = JournalWriter(store, info())
+    writer.append(0, 0, Kind.EQUITY, 0, words)
+    with pytest.raises(StoreError, match=r"does not fit 64 bits|out of range") as caught:
+        writer.flush()
+    assert "\n" not in str(caught.value)
+    assert [record.seq for record in store.records("latest")] == [0]
+
+
+def test_a_run_may_have_no_accounts_strategies_and_limits(store: Store) -> None:
+    bare = info(accounts={}, strategies={}, limits={}, fill_rules={}, versions={}, instruments=(), interval_ns=0)
+    JournalWriter(store, bare).finish({})
+    record = store.load("latest")
+    assert record.info == bare
+    assert record.equity.ts.shape == (0,)
+    assert verify(store, "latest").same
+
+
 def test_the_default_journal_is_in_the_state_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "a ?#%20 ü"
     monkeypatch.setenv("BOT4_STATE", str(folder))
@@ -294,3 +315,48 @@ def test_a_url_that_cannot_be_used_is_one_line_without_its_password(url: str, wo
     assert "\n" not in str(caught.value)
     assert "s3cret" not in str(caught.value)
     assert caught.value.exit_code == 4
+
+
+def test_no_question_about_one_run_reads_all_runs(sqlite_store: Store) -> None:
+    """Every query of the big tables goes by index: the time of a report does not grow with the journal."""
+    write(sqlite_store)
+    asked: list[tuple[str, object]] = []
+
+    def remember(_connection: object, _cursor: object, sql: str, parameters: object, *_: object) -> None:
+        asked.append((sql, parameters))
+
+    sa.event.listen(sqlite_store._engine, "before_cursor_execute", remember)
+    verify(sqlite_store, "run-1")
+    sqlite_store.denials_by_rule("latest")
+    sa.event.remove(sqlite_store._engine, "before_cursor_execute", remember)
+
+    plans = []
+    with sqlite_store._engine.connect() as connection:
+        for sql, parameters in asked:
+            if sql.startswith("SELECT"):
+                rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", parameters)  # type: ignore[arg-type]  # as the driver got them
+                plans += [row[3] for row in rows]
+    assert len(plans) > 12
+    big = ("events", "orders", "fills", "round_trips", "risk_events", "equity", "positions")
+    assert [plan for plan in plans if any(f"SCAN {name}" in plan for name in big)] == []
+    assert any("SEARCH events USING PRIMARY KEY" in plan for plan in plans)
+
+
+def test_the_examples_of_the_manual_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BOT4_STATE", str(tmp_path))
+    with Store.open(default_url(), mode="backtest") as store:
+        write(store)
+    manual = (Path(__file__).parents[2] / "docs" / "journal.md").read_text(encoding="utf-8")
+    example, query = (re.findall(rf"```{kind}\n(.*?)```", manual, re.DOTALL) for kind in ("python", "sql"))
+    exec(compile(example[0], "docs/journal.md", "exec"), {})
+    assert "'position'" in capsys.readouterr().out
+    with sqlite3.connect(tmp_path / "journal.db") as connection:
+        assert len(connection.execute(query[0]).fetchall()) == 4
+    connection.close()
+
+
+def test_the_manual_names_every_table() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "journal.md").read_text(encoding="utf-8")
+    assert [name for name in t.metadata.tables if f"`{name}`" not in manual] == []
