@@ -8,7 +8,7 @@ from decimal import Decimal
 from attrs import frozen
 
 from . import wording as w
-from .metrics import Stat
+from .metrics import Stat, period_text
 from .model import Report
 
 #: TRADING.md B-9: what a simulator does not state about its universe is not known.
@@ -42,7 +42,7 @@ def _result(report: Report) -> tuple[Figure, ...]:
         Figure("end", w.amount(report.end_equity, places)),
         Figure("net P&L", w.amount(report.net_pnl, places, sign=True), tone),
         _ratio("return", report.net_return, percent=True, sign=True, tone=tone),
-        _ratio("a year", report.yearly, percent=True, sign=True),
+        _ratio("a year", report.ratios.yearly, percent=True, sign=True),
     ]
     if report.hold is not None:
         figures.append(_ratio("buy and hold", report.hold.net_return, percent=True, sign=True))
@@ -61,11 +61,11 @@ def _risk(report: Report) -> tuple[Figure, ...]:
         figures.append(Figure("under water", w.percent(report.water.share, places=0)))
         figures.append(Figure("longest", w.duration(report.water.longest_ns)))
     figures += [
-        _ratio("Sharpe", report.sharpe),
-        _ratio("Sortino", report.sortino),
-        _ratio("Calmar", report.calmar),
-        _ratio("VaR 95", report.var95, percent=True),
-        _ratio("CVaR 95", report.cvar95, percent=True),
+        _ratio("Sharpe", report.ratios.sharpe),
+        _ratio("Sortino", report.ratios.sortino),
+        _ratio("Calmar", report.ratios.calmar),
+        _ratio("VaR 95", report.ratios.var95, percent=True),
+        _ratio("CVaR 95", report.ratios.cvar95, percent=True),
     ]
     if report.exposure is not None:
         figures.append(Figure("in the market", w.percent(report.exposure.time_share, places=0)))
@@ -151,7 +151,7 @@ def rules_in_force(report: Report) -> list[tuple[str, str]]:
 
 def annualisation(report: Report) -> list[tuple[str, str]]:
     """On what the ratios stand."""
-    returns = report.returns
+    returns = report.ratios.returns
     rows: list[tuple[str, str]] = []
     if len(returns.values):
         rows.append(
@@ -164,6 +164,9 @@ def annualisation(report: Report) -> list[tuple[str, str]]:
         rows.append(("VaR, CVaR", "historical, 95 %, one period ahead, as a share of equity"))
     drawdown = "at every event" if report.finished else "from the equity samples"
     rows.append(("drawdown", f"below the highest equity so far, marked to market, {drawdown}"))
+    if report.water is not None:
+        span = float(report.curve.ts[-1] - report.curve.ts[0]) / (len(report.curve.ts) - 1)
+        rows.append(("exposure, under water", f"from equity samples, one each {period_text(span)} on average"))
     if report.hold is not None:
         rows.append(("buy and hold", "the starting equity spread over the instruments at their first prices, no fees"))
     rows.append(("fill rate", f"{w.count(report.entries_filled)} of {w.count(report.entries)} entries sent got a fill"))

@@ -218,6 +218,32 @@ def calmar(yearly: Stat, max_drawdown: float) -> Stat:
     return Stat(yearly.value / max_drawdown)
 
 
+@frozen
+class Ratios:
+    """The ratios of a run, all from one series of returns."""
+
+    returns: Returns
+    yearly: Stat
+    sharpe: Stat
+    sortino: Stat
+    calmar: Stat
+    var95: Stat
+    cvar95: Stat
+
+
+def ratios_of(returns: Returns, yearly: Stat, max_drawdown: float) -> Ratios:
+    """Every ratio; ``yearly`` from :func:`yearly_return`, ``max_drawdown`` as a positive ratio."""
+    return Ratios(
+        returns,
+        yearly,
+        sharpe(returns),
+        sortino(returns),
+        calmar(yearly, max_drawdown),
+        value_at_risk(returns),
+        expected_shortfall(returns),
+    )
+
+
 def drawdowns(equity: Ints, start: int | None = None) -> Floats:
     """Drop below the running peak at each sample, as a positive ratio of the peak (0 where the peak is not positive).
 

@@ -16,7 +16,7 @@ from ..journal.reading import EquityCurve, RunRecord
 from ..journal.records import RunInfo
 from ..journal.rows import FillRow, PositionRow, RiskEventRow
 from . import metrics
-from .metrics import Exposure, Floats, Ints, Month, Returns, Stat, UnderWater
+from .metrics import Exposure, Floats, Ints, Month, Ratios, Stat, UnderWater
 from .summary import UNFINISHED, OpenPosition, Summary, read_summary
 from .trade_metrics import TradeStats, trade_stats
 from .trades import Trade, trades_of
@@ -121,7 +121,7 @@ class Report:
         fee_total, traded: fees and price times quantity over all fills, in the reporting asset; None when fills
             were paid in several quote assets.
         turnover: ``traded`` over the mean equity.
-        returns: what the ratios are taken from, with basis and periods per year.
+        ratios: Sharpe and the like, with the returns they are taken from.
         months: return of each calendar month, UTC.
         uncovered: the coverage ledger in words, empty when the engine kept none.
     """
@@ -147,13 +147,7 @@ class Report:
     traded: Decimal | None
     turnover: Stat
     fill_rate: Stat
-    returns: Returns
-    yearly: Stat
-    sharpe: Stat
-    sortino: Stat
-    calmar: Stat
-    var95: Stat
-    cvar95: Stat
+    ratios: Ratios
     water: UnderWater | None
     exposure: Exposure | None
     hold: BuyAndHold | None
@@ -224,13 +218,7 @@ def build(record: RunRecord) -> Report:
         traded=traded,
         turnover=_turnover(traded, mean_equity, info.reporting_scale),
         fill_rate=Stat(filled / len(entries)) if entries else Stat(None, "no entry was sent"),
-        returns=returns,
-        yearly=yearly,
-        sharpe=metrics.sharpe(returns),
-        sortino=metrics.sortino(returns),
-        calmar=metrics.calmar(yearly, float(drawdown)),
-        var95=metrics.value_at_risk(returns),
-        cvar95=metrics.expected_shortfall(returns),
+        ratios=metrics.ratios_of(returns, yearly, float(drawdown)),
         water=metrics.under_water(curve.ts, curve.equity, start),
         exposure=metrics.exposure(curve.ts, curve.equity, samples.exposure),
         hold=_hold(curve, info),
@@ -238,11 +226,7 @@ def build(record: RunRecord) -> Report:
         trades=tuple(trades),
         denials=_denials(record.risk_events, info.instruments),
         denied_orders=sum(o.state == "denied" for o in record.orders),
-        halts=tuple(
-            Halt(e.ts, e.note.partition(":")[0], e.rule, e.measured, e.limit)
-            for e in record.risk_events
-            if e.action == "halt"
-        ),
+        halts=_halts(record.risk_events),
         instruments=_instruments(record, trades),
         positions=known.open_positions if summary else _open_positions(record.positions, info),
         months=tuple(metrics.monthly_returns(curve.ts, curve.equity, start)),
@@ -331,6 +315,12 @@ def _denials(events: Sequence[RiskEventRow], instruments: Sequence[Instrument]) 
         Denial(rule, count, e.measured, e.limit, e.unit, instruments[e.instrument].symbol, e.ts)
         for rule, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         for e in (first[rule],)
+    )
+
+
+def _halts(events: Sequence[RiskEventRow]) -> tuple[Halt, ...]:
+    return tuple(
+        Halt(e.ts, e.note.partition(":")[0], e.rule, e.measured, e.limit) for e in events if e.action == "halt"
     )
 
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 
 from . import wording as w
 from .figures import annualisation, costs, key_figures, missing, places_of, rules_in_force, versions
@@ -70,8 +69,7 @@ def render_html(report: Report, zone: tzinfo = UTC) -> str:
     )
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(_asset("template.html"))
-    # our own files, not a stranger's text: they are the two things on the page that are not escaped
-    return template.render(policy=policy, style=Markup(style), script=Markup(script), **_view(report, zone))
+    return template.render(policy=policy, style=style, script=script, **_view(report, zone))
 
 
 def _asset(name: str) -> str:
@@ -151,9 +149,9 @@ def _tiles(report: Report) -> list[dict[str, Any]]:
         {"name": "max drawdown", "text": w.percent(report.max_drawdown), "tone": 0, "note": water},
         {
             "name": "Sharpe",
-            "text": "n/a" if report.sharpe.value is None else w.ratio(report.sharpe.value),
+            "text": "n/a" if report.ratios.sharpe.value is None else w.ratio(report.ratios.sharpe.value),
             "tone": 0,
-            "note": report.sharpe.note or f"{w.count(len(report.returns.values))} returns, 365-day year",
+            "note": report.ratios.sharpe.note or f"{w.count(len(report.ratios.returns.values))} returns, 365-day year",
         },
         {
             "name": "trades",

@@ -53,9 +53,9 @@ def test_the_sharpe_is_that_of_the_daily_closes() -> None:
     _, closes = metrics.day_closes(record.equity.ts, record.equity.equity)
     series = np.concatenate([[record.info.start_equity], closes]).astype(float)
     plain = series[1:] / series[:-1] - 1
-    assert report.returns.basis == "daily UTC closes"
-    assert report.sharpe.value == pytest.approx(plain.mean() / plain.std(ddof=1) * 365**0.5)
-    assert build(simulated(days=60, seed=2)).sharpe.value != report.sharpe.value
+    assert report.ratios.returns.basis == "daily UTC closes"
+    assert report.ratios.sharpe.value == pytest.approx(plain.mean() / plain.std(ddof=1) * 365**0.5)
+    assert build(simulated(days=60, seed=2)).ratios.sharpe.value != report.ratios.sharpe.value
 
 
 def test_the_parts_of_the_instruments_add_up_to_the_whole() -> None:

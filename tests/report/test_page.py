@@ -124,7 +124,7 @@ def test_the_figures_of_the_report_are_on_the_page() -> None:
     text = Seen(render_html(report)).text
     for part in (
         f"{report.end_equity:,.2f}",
-        f"{report.sharpe.value:.2f}".replace("-", "\N{MINUS SIGN}"),
+        f"{report.ratios.sharpe.value:.2f}".replace("-", "\N{MINUS SIGN}"),
         report.result_hash,
         "60 returns on daily UTC closes",
         "(B-3)",

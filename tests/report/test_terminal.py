@@ -106,7 +106,7 @@ def test_the_figures_are_those_of_the_report() -> None:
     for part in (
         "trend-demo",
         f"{report.end_equity:,.2f}",
-        f"{report.sharpe.value:.2f}".replace("-", "\N{MINUS SIGN}"),
+        f"{report.ratios.sharpe.value:.2f}".replace("-", "\N{MINUS SIGN}"),
         f"{float(report.max_drawdown) * 100:.2f} %",
         f"{report.fee_total:,.2f}",
         report.result_hash,
