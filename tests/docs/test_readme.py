@@ -113,6 +113,8 @@ def test_every_installed_plugin_of_the_repository_is_listed() -> None:
             assert f"[{folder.name.replace('_', '-')}](plugins/{folder.name}/README.md)" in text
 
 
-@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md")), ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "page", sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md")), ids=lambda p: p.name
+)
 def test_no_page_installs_a_strangers_package(page: Path) -> None:
     assert not re.search(r"install\s+(-\S+\s+)*bot4(?![\w-])", page.read_text(encoding="utf-8"))
