@@ -59,7 +59,9 @@ class Scaled:
 
 def text_array(texts: Sequence[str]) -> npt.NDArray[np.str_]:
     """Fields as an array; one longer than 64 characters becomes ``?``, which no parser takes for a value."""
-    return np.array([text if len(text) <= MAX_FIELD else "?" for text in texts], dtype=np.str_)
+    if max(map(len, texts), default=0) > MAX_FIELD:
+        texts = [text if len(text) <= MAX_FIELD else "?" for text in texts]
+    return np.array(texts, dtype=np.str_)
 
 
 def parse_column(texts: npt.NDArray[np.str_]) -> DecimalColumn:

@@ -18,6 +18,7 @@ import json
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 
 from attrs import frozen
@@ -139,6 +140,7 @@ def symbol_in_name(listings: Iterable[Listing], name: str) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
+@lru_cache(maxsize=65_536)  # a source lists thousands of symbols and is searched once per file
 def plain(symbol: str) -> str:
     """A symbol as letters and digits only, so that ``BTC/USDT``, ``btc-usdt`` and ``BTCUSDT`` are one."""
     return "".join(character for character in symbol.upper() if character.isalnum())
