@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 
 from ..errors import DomainError
-from .money import Rounding, check_int64, divide, parse_decimal, to_units
+from .money import EXACT, Rounding, check_int64, divide, from_units, parse_decimal, to_units
 
 
 def _positive(value: object) -> Decimal:
@@ -32,6 +32,18 @@ def _scale(value: int) -> int:
     return value
 
 
+def _text(_instrument: object, attribute: Attribute[str], value: object) -> None:
+    if not isinstance(value, str) or not value.isprintable() or " " in value or not 0 < len(value) <= 64:
+        raise DomainError(f"{attribute.name} {value!r:.80} must be 1-64 printable characters without spaces")
+
+
+def _pair(instrument: object, attribute: Attribute[str], value: str) -> None:
+    _text(instrument, attribute, value)
+    base, _, quote = value.partition("/")
+    if not base or not quote or "/" in quote or base == quote:
+        raise DomainError(f"symbol {value!r} must read BASE/QUOTE, two different assets")
+
+
 @frozen(kw_only=True)
 class Instrument:
     """One tradable pair and the venue's filters for it (linear: notional = price × quantity × multiplier).
@@ -52,7 +64,7 @@ class Instrument:
         DomainError: for numbers that cannot be.
     """
 
-    symbol: str
+    symbol: str = field(validator=_pair)
     tick: Decimal = field(converter=_positive)
     lot: Decimal = field(converter=_positive)
     min_quantity: Decimal = field(converter=_not_negative, default=Decimal(0))
@@ -62,15 +74,13 @@ class Instrument:
     volume_scale: int = field(converter=_scale, default=8)
     base_scale: int = field(converter=_scale, default=8)
     quote_scale: int = field(converter=_scale, default=8)
-    version: str = "1"
+    version: str = field(default="1", validator=_text)
 
     #: derived, computed once: quote units of one tick × one lot, base units of one lot
     _tick_lot: Fraction = field(init=False, repr=False, eq=False)
     _lot_units: Fraction = field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
-        if self.symbol.count("/") != 1 or not all(self.symbol.split("/")):
-            raise DomainError(f"symbol {self.symbol!r} must read BASE/QUOTE")
         scale = Fraction(10) ** self.quote_scale
         per_lot = Fraction(self.lot) * Fraction(self.multiplier)
         object.__setattr__(self, "_tick_lot", Fraction(self.tick) * per_lot * scale)
@@ -103,7 +113,7 @@ class Instrument:
 
     def price(self, ticks: int) -> Decimal:
         """The price of so many ticks."""
-        return self.tick * ticks
+        return EXACT.multiply(self.tick, ticks)
 
     def ticks(self, price: Decimal, rounding: Rounding = Rounding.EXACT) -> int:
         """The ticks of a price; DomainError when it is off the tick under EXACT."""
@@ -111,7 +121,7 @@ class Instrument:
 
     def quantity(self, lots: int) -> Decimal:
         """The quantity of so many lots."""
-        return self.lot * lots
+        return EXACT.multiply(self.lot, lots)
 
     def lots(self, quantity: Decimal, rounding: Rounding = Rounding.EXACT) -> int:
         """The lots of a quantity; DomainError when it is off the lot under EXACT."""
@@ -119,7 +129,7 @@ class Instrument:
 
     def volume(self, units: int) -> Decimal:
         """Market-data volume from its own units."""
-        return Decimal(units).scaleb(-self.volume_scale)
+        return from_units(units, self.volume_scale)
 
     def base_units(self, lots: int) -> int:
         """Base-asset units of so many lots, exactly."""

@@ -22,7 +22,8 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,
 _MAX_TEXT = 64
 _MAX_DIGITS = 38
 _MAX_EXPONENT = 30
-_EXACT = Context(prec=80)
+#: wide enough for any 64-bit count times any number read here; a strategy may set a narrower context of its own
+EXACT = Context(prec=80)
 
 
 class Rounding(Enum):
@@ -53,13 +54,16 @@ def parse_decimal(text: object) -> Decimal:
     if isinstance(text, Decimal):
         value = text
     elif isinstance(text, int) and not isinstance(text, bool):
+        if abs(text) >= 10**_MAX_DIGITS:  # before the conversion, which takes half a minute for a million digits
+            raise DomainError(f"a whole number of {text.bit_length()} bits has more than {_MAX_DIGITS} digits")
         value = Decimal(text)
     elif isinstance(text, str):
         if len(text) > _MAX_TEXT or not _NUMBER.fullmatch(text):
             raise DomainError(f"{text[:40]!r} is not a plain decimal number")
         value = Decimal(text)
     else:
-        raise DomainError(f"{text!r} is not an exact number: give text, a Decimal or an int")
+        shown = f"{text} " if isinstance(text, float | bool) else ""
+        raise DomainError(f"{shown}({type(text).__name__}) is not an exact number: give text, a Decimal or an int")
     if not value.is_finite():
         raise DomainError(f"{value} is not a finite number")
     digits, exponent = value.as_tuple().digits, value.as_tuple().exponent
@@ -113,7 +117,7 @@ def to_units(value: Decimal, step: Decimal, rounding: Rounding, what: str = "val
 
 def from_units(units: int, scale: int) -> Decimal:
     """The Decimal that ``units`` of ``10**-scale`` are."""
-    return Decimal(units).scaleb(-scale, _EXACT)
+    return Decimal(units).scaleb(-scale, EXACT)
 
 
 def ratio_to_fraction(value: Decimal) -> tuple[int, int]:
@@ -126,4 +130,4 @@ def quantize(value: Decimal, scale: int, rounding: Rounding) -> Decimal:
     """The value with ``scale`` decimals, for showing; EXACT refuses to lose digits."""
     if rounding is Rounding.EXACT:
         return from_units(to_units(value, Decimal(1).scaleb(-scale), rounding), scale)
-    return value.quantize(Decimal(1).scaleb(-scale), rounding=_DECIMAL_MODE[rounding], context=_EXACT)
+    return value.quantize(Decimal(1).scaleb(-scale), rounding=_DECIMAL_MODE[rounding], context=EXACT)
