@@ -2,10 +2,17 @@
 
 =================  ==========================================================================
 :mod:`.valuation`  equity marked to market, drawdown, equity curve
+:mod:`.latch`      the kill latch: one word every process reads before every send
+:mod:`.spsc`       ring from one producer to one consumer
+:mod:`.histogram`  latencies and their percentiles, without locks
+:mod:`.counters`   named counters, each on its own cache line
+:mod:`.segment`    the memory-mapped file that holds rings, histograms and counters
+:mod:`.bench`      what they cost on this machine
 =================  ==========================================================================
 
 The module keeps the GIL in every call and releases it in bulk calls (src/gil.h). Structures never allocate after
 they are made. Importing this package imports the compiled module and nothing else of bot4.
+MEMORY.md argues the memory order of each structure.
 """
 
 from __future__ import annotations

@@ -187,6 +187,23 @@ class Valuation:
         """
         return _value(lib.b4_valuation_mark_of(self.cdata, instrument), "mark")
 
+    def reset_range(self, instrument: int) -> None:
+        """Forgets an instrument's extremes; call when a position opens.
+
+        Raises:
+            NativeError: the index is out of range.
+        """
+        check(lib.b4_valuation_reset_range(self.cdata, instrument), "valuation: range")
+
+    def range_of(self, instrument: int) -> tuple[int, int]:
+        """Lowest and highest price of bars and trades since the last reset, ticks; 0 and 0 before the first.
+
+        Raises:
+            NativeError: the index is out of range.
+        """
+        low, high = lib.b4_valuation_low_of(self.cdata, instrument), lib.b4_valuation_high_of(self.cdata, instrument)
+        return _value(low, "range"), _value(high, "range")
+
     def flush(self) -> None:
         """Writes the open bucket to the curve; more events of that bucket replace its row."""
         check(lib.b4_valuation_flush(self.cdata), "valuation: flush")

@@ -100,10 +100,12 @@ static inline void b4__overwrite(b4_spsc *ring, uint64_t write, const char *from
     atomic_store_explicit(&ring->claim, write + n, memory_order_relaxed);
     atomic_thread_fence(memory_order_release);
     for (uint64_t k = 0; k < n; k++, from += B4_EVENT_SIZE) {
-        b4__slot record, *slot = b4__slot_of(ring, write + k);
-        __builtin_memcpy(&record, from, sizeof record);
-        for (int w = 0; w < B4_EVENT_SIZE / 8; w++)
-            __atomic_store_n(&slot->word[w], record.word[w], __ATOMIC_RELAXED);
+        b4__slot *slot = b4__slot_of(ring, write + k);
+        for (int w = 0; w < B4_EVENT_SIZE / 8; w++) {
+            uint64_t word;
+            __builtin_memcpy(&word, from + w * 8, 8);
+            __atomic_store_n(&slot->word[w], word, __ATOMIC_RELAXED);
+        }
     }
     atomic_store_explicit(&ring->write, write + n, memory_order_release);
 }
@@ -172,10 +174,11 @@ static inline int64_t b4__take_fresh(b4_spsc *ring, char *out, size_t n)
         if (!want)
             break;
         for (uint64_t k = 0; k < want; k++) {
-            b4__slot record, *slot = b4__slot_of(ring, read + k);
-            for (int w = 0; w < B4_EVENT_SIZE / 8; w++)
-                record.word[w] = __atomic_load_n(&slot->word[w], __ATOMIC_RELAXED);
-            __builtin_memcpy(out + k * B4_EVENT_SIZE, &record, sizeof record);
+            b4__slot *slot = b4__slot_of(ring, read + k);
+            for (int w = 0; w < B4_EVENT_SIZE / 8; w++) {
+                uint64_t word = __atomic_load_n(&slot->word[w], __ATOMIC_RELAXED);
+                __builtin_memcpy(out + k * B4_EVENT_SIZE + w * 8, &word, 8);
+            }
         }
         atomic_thread_fence(memory_order_acquire);
         uint64_t claim = atomic_load_explicit(&ring->claim, memory_order_relaxed);

@@ -112,6 +112,26 @@ int b4_valuation_set_mark_kinds(b4_valuation *v, uint32_t i, uint32_t kinds)
     return B4_OK;
 }
 
+int b4_valuation_reset_range(b4_valuation *v, uint32_t i)
+{
+    if (!v)
+        return B4_E_NULL;
+    if (i >= v->n_instruments)
+        return B4_E_RANGE;
+    b4__marks(v)[i].low = b4__marks(v)[i].high = 0;
+    return B4_OK;
+}
+
+int64_t b4_valuation_low_of(const b4_valuation *v, uint32_t i)
+{
+    return v && i < v->n_instruments ? b4__marks(v)[i].low : B4_NO_VALUE;
+}
+
+int64_t b4_valuation_high_of(const b4_valuation *v, uint32_t i)
+{
+    return v && i < v->n_instruments ? b4__marks(v)[i].high : B4_NO_VALUE;
+}
+
 int b4_valuation_set_limit(b4_valuation *v, int64_t ppb)
 {
     if (!v)

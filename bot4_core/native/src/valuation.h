@@ -47,6 +47,9 @@ int b4_valuation_set_limit(b4_valuation *v, int64_t ppb);
  * the breach. A peak below the present equity gives way at the next step. */
 int b4_valuation_restore_peak(b4_valuation *v, int64_t units);
 
+/* Forgets the extremes of instrument i: call when a position opens, then low and high tell what it went through. */
+int b4_valuation_reset_range(b4_valuation *v, uint32_t i);
+
 /* Closes the curve's bucket when ts lies beyond it. Call before the fills of ts; mark and close_step call it too. */
 static inline int b4_valuation_roll(b4_valuation *v, int64_t ts);
 /* Applies one event: a BAR with volume marks at its close, a TRADE at its price, a QUOTE with both sides at the
@@ -66,6 +69,8 @@ int64_t b4_valuation_equity(const b4_valuation *v);
 int64_t b4_valuation_peak(const b4_valuation *v);
 int64_t b4_valuation_exposure(const b4_valuation *v); /* gross: sum of |position value| */
 int64_t b4_valuation_mark_of(const b4_valuation *v, uint32_t i); /* ticks, 0 before the first mark */
+int64_t b4_valuation_low_of(const b4_valuation *v, uint32_t i);  /* lowest price since the reset, 0 before one */
+int64_t b4_valuation_high_of(const b4_valuation *v, uint32_t i);
 /* Parts per billion of the peak, floored; INT64_MAX beyond 64 bits. */
 int64_t b4_valuation_drawdown(const b4_valuation *v);
 int64_t b4_valuation_max_drawdown(const b4_valuation *v);
@@ -91,7 +96,8 @@ typedef struct b4__mark {
     int64_t ts;     /* of the event that set it */
     uint32_t kinds; /* which kinds mark */
     uint32_t narrow; /* |coef| < 2^62: one multiplication and no overflow to look for */
-    uint8_t pad[16];
+    int64_t low;     /* extremes of bars and trades since the last reset, 0 = none */
+    int64_t high;
 } b4__mark;
 
 struct b4_valuation {
@@ -296,6 +302,19 @@ static inline int b4__move(const b4__mark *m, int64_t ticks, __int128 equity, __
     return B4_OK;
 }
 
+/* Widens the extremes by what one event traded at; quotes are no trades. */
+static inline void b4__widen(b4__mark *m, const b4_event *e, int64_t ticks)
+{
+    int bar = e->kind == B4_KIND_BAR;
+    if (e->kind == B4_KIND_QUOTE)
+        return;
+    int64_t low = bar ? e->v[B4_BAR_LOW] : ticks, high = bar ? e->v[B4_BAR_HIGH] : ticks;
+    if (low < m->low || !m->low)
+        m->low = low;
+    if (high > m->high)
+        m->high = high;
+}
+
 static inline int b4_valuation_mark(b4_valuation *v, const b4_event *e)
 {
     if (!v || !e)
@@ -313,6 +332,7 @@ static inline int b4_valuation_mark(b4_valuation *v, const b4_event *e)
     int rc = b4_valuation_roll(v, e->ts);
     if (rc < 0)
         return rc;
+    b4__widen(m, e, ticks);
     if (ticks != m->ticks) {
         if (m->coef) {
             rc = b4__move(m, ticks, v->equity, &v->equity);
