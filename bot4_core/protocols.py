@@ -24,8 +24,10 @@ class RunStatus:
     """The history is exhausted; nothing was consumed."""
     BREACH = 1 << 34
     """The valuation's drawdown limit was reached at this step."""
-    MORE = 1 << 35
-    """The budget of this call is spent and nobody wanted to wake: call again."""
+    MARKED = 1 << 35
+    """The valuation has this step's marks already; it does where the step has no reports."""
+    MORE = 1 << 36
+    """The budget of this call is spent and nobody wanted to wake: go on with ``run_on``."""
 
 
 @runtime_checkable
@@ -102,8 +104,12 @@ class Replay(Trading, Protocol):
         reports, a kind that was asked for, or a breach. Events later than ``until_ns`` are left.
 
         Returns:
-            A packed :class:`RunStatus`.
+            A packed :class:`RunStatus`; MORE after a bounded number of events that nobody wanted.
         """
+        ...
+
+    def run_on(self, until_ns: int) -> int:
+        """As :meth:`run` with a far larger budget, for stretches that nobody wants; other threads may run meanwhile."""
         ...
 
     def seek(self, from_ns: int) -> None:

@@ -28,7 +28,7 @@ import msgspec
 from .domain.event import Bar, Quote, Trade
 from .domain.instrument import Instrument
 from .domain.order import Order, TimeInForce
-from .domain.portfolio import Position
+from .domain.portfolio import Closed, Position
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,6 +48,7 @@ class Fill(msgspec.Struct, frozen=True, gc=False):
         fee_units: fee in units of ``fee_asset`` (negative = rebate).
         fee_asset: the asset the fee was taken in.
         maker: true when our order was resting.
+        closed: the portion of a position this fill closed, with its profit and its worst price; None when it opened.
     """
 
     order: Order
@@ -57,6 +58,7 @@ class Fill(msgspec.Struct, frozen=True, gc=False):
     fee_units: int
     fee_asset: str
     maker: bool
+    closed: Closed | None = None
 
     @property
     def price(self) -> Decimal:

@@ -116,7 +116,14 @@ class Account:
         fee_asset = instrument.base if fee_in_base else instrument.quote
         self.portfolio.apply_fill(instrument, side, lots, cost, fee, fee_asset)
         quote_fee = divide(fee * cost, instrument.base_units(lots), Rounding.CEILING) if fee_in_base else fee
-        closed = self.positions[index].apply(side, lots, cost, quote_fee, ts)
+        position = self.positions[index]
+        low, high = self.valuation.range_of(index)
+        if low:
+            position.observe(low, high)
+        before = position.lots
+        closed = position.apply(side, lots, cost, quote_fee, ts)
+        if before * position.lots <= 0:
+            self.valuation.reset_range(index)
         self._value(instrument.base)
         self._value(instrument.quote)
         return closed

@@ -18,7 +18,6 @@ from ..domain.money import from_units
 from ..errors import ConfigError
 from ..journal.store import Store
 from ..journal.writer import JournalWriter
-from ..native.memory import pointer_to
 from ..protocols import RunStatus
 from .assemble import Assembly
 from .core import Engine
@@ -26,9 +25,12 @@ from .desk import Action
 from .dispatch import strategy_errors
 
 #: how many wakes pass between two looks at the clock and the progress callback
-_PROGRESS_WAKES = 1 << 14
+_PROGRESS_MASK = (1 << 14) - 1
 #: a cancelled order's answer and its knock-on reports are taken in within so many extra steps at an interrupt
 _DRAIN_STEPS = 64
+
+_NO_STEP = RunStatus.TIMER | RunStatus.FINISHED | RunStatus.MORE
+_REPORTS = RunStatus.EVENTS << RunStatus.REPORTS_SHIFT
 
 #: ``progress(processed events, total events, time of the market in UTC ns)``
 Progress = Callable[[int, int, int], None]
@@ -115,9 +117,8 @@ def run_backtest(
     with JournalWriter(store, assembly.run_info(run_id, created_ns)) as writer:
         engine = assembly.engine(writer.append)  # type: ignore[arg-type]  # words are tuples of six everywhere here
         with strategy_errors():
-            engine.start(first)
+            engine.start(first, first if from_ns is not None else 0)
         if from_ns is not None:
-            engine.dispatch.trading_from = first
             exchange.seek(first - engine.dispatch.bars_needed * max(exchange.intervals_ns))
         began = clock()
         with strategy_errors():
@@ -136,6 +137,7 @@ class _Loop:
     def __init__(self, assembly: Assembly, engine: Engine, progress: Progress | None) -> None:
         self._exchange = assembly.exchange
         self._engine = engine
+        self._step = engine.connect(self._exchange.step, self._exchange.reports)
         self._progress = progress
         self._stop = _Stop()
 
@@ -143,7 +145,6 @@ class _Loop:
         """Runs to the end of history or an interrupt; gives the reason."""
         exchange, engine = self._exchange, self._engine
         exchange.attach(engine.account.valuation)
-        engine.connect(exchange.step, exchange.reports, pointer_to(exchange.step))
         for index in range(len(engine.feeds)):
             self._follow(index)
         with _graceful(self._stop):
@@ -158,30 +159,33 @@ class _Loop:
 
     def _replay(self) -> None:
         exchange, engine, stop = self._exchange, self._engine, self._stop
-        run, step, timers, desk = exchange.run, engine.step, engine.timers, engine.desk
-        ends = RunStatus.TIMER | RunStatus.FINISHED | RunStatus.MORE
-        mask, shift = RunStatus.EVENTS, RunStatus.REPORTS_SHIFT
+        run, timers, outbox = exchange.run, engine.timers, engine.desk.outbox
+        step = self._step
         wakes = 0
         while not stop.reason:
             status = run(timers.next_ns)
-            reports = (status >> shift) & mask
-            if status & mask or reports:
-                step(status & mask, reports)
-                if reports:
-                    for index in engine.take_changed():
-                        self._follow(index)
-            if status & ends:
-                if status & RunStatus.FINISHED:
-                    self._send()
-                    if not exchange.processed() < exchange.total_events and not desk.waiting:
-                        return
+            if status & _NO_STEP:
+                if status & RunStatus.MORE:
+                    status = exchange.run_on(timers.next_ns)
+                    self._show()
+                if status & RunStatus.FINISHED and not outbox:
+                    return
                 if status & RunStatus.TIMER:
                     engine.run_timers(timers.next_ns)
-            if desk.waiting:
+            if not status & _NO_STEP:
+                step(status)
+                if status & _REPORTS:
+                    for index in engine.take_changed():
+                        self._follow(index)
+            if outbox:
                 self._send()
             wakes += 1
-            if wakes & (_PROGRESS_WAKES - 1) == 0 and self._progress:
-                self._progress(exchange.processed(), exchange.total_events, desk.now)
+            if not wakes & _PROGRESS_MASK:
+                self._show()
+
+    def _show(self) -> None:
+        if self._progress:
+            self._progress(self._exchange.processed(), self._exchange.total_events, self._engine.desk.now)
 
     def _send(self) -> None:
         """The one place where an order leaves for the exchange; its intent is journaled by then."""
@@ -199,10 +203,9 @@ class _Loop:
         self._send()
         for _ in range(_DRAIN_STEPS):
             status = exchange.run(engine.desk.now)
-            reports = (status >> RunStatus.REPORTS_SHIFT) & RunStatus.EVENTS
-            if not reports:
+            if not status & _REPORTS:
                 return
-            engine.step(0, reports)
+            self._step(status & ~RunStatus.EVENTS)
 
 
 def _summary(

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..domain.event import EVENT, EVENT_SIZE, Kind
-from ..domain.portfolio import Position
 from ..native.latch import Mode
+from ..native.memory import pointer_to
+from ..protocols import RunStatus
 from ..strategy import Strategy
 from .context import StrategyContext
 from .desk import Desk
 from .dispatch import Dispatch
-from .indicators import Row
 from .protection import Coverage
 from .reports import apply_report
 from .rules import ratio_text
@@ -24,15 +24,7 @@ from .series import Feed
 from .timers import Timers
 
 _BUCKET_TIMER = "close-buckets"
-_unpack = EVENT.unpack_from
-
-
-def _observe(position: Position, row: Row) -> None:
-    """A held position sees the bar's extremes or the trade's price; an empty bar shows nothing (B-7)."""
-    if row[2] == Kind.BAR and row[8]:
-        position.observe(row[6], row[5])
-    elif row[2] == Kind.TRADE:
-        position.observe(row[4], row[4])
+_MARKED_EVENT = RunStatus.MARKED | 1
 
 
 class Engine:
@@ -57,63 +49,65 @@ class Engine:
         self._guarded = guarded
         self._touched: set[int] = set()
         self._changed: set[int] = set()
-        self._positions = desk.account.positions
-        self._mark = desk.account.valuation.mark_events
-        self._events = self._reports = memoryview(b"")
-        self._pointer: object = None
-        self._handlers: list[dict[int, Callable[[Row], None]]] = [
-            {Kind.BAR: feed.on_bar, Kind.TRADE: feed.on_trade, Kind.QUOTE: feed.on_quote} for feed in self.feeds
-        ]
 
     def add_strategy(self, strategy: Strategy, name: str, exchange: str, indices: Sequence[int]) -> None:
         """Takes in a strategy; its ``on_*`` methods become its subscriptions."""
         self.dispatch.add(StrategyContext(self, strategy, name, exchange, indices), strategy)
 
-    def start(self, ts: int) -> None:
+    def start(self, ts: int, trading_from: int = 0) -> None:
         """Calls every strategy's ``on_start`` and wires its wakes.
 
         Args:
             ts: time the run starts at, UTC ns.
+            trading_from: events before it only warm up.
         """
         self.desk.now = self.timers.start_ns = ts
-        self.dispatch.start()
+        self.dispatch.start(trading_from)
         for length in sorted({length for feed in self.feeds for length in feed.tick_intervals}):
             self.timers.repeat(length, _BUCKET_TIMER, None)
 
-    def connect(self, events: memoryview, reports: memoryview, pointer: object) -> None:
-        """Names the memory that steps are read from.
+    def connect(self, events: memoryview, reports: memoryview) -> Callable[[int], None]:
+        """Names the memory that steps are read from; call it after :meth:`start`.
 
         Args:
             events: rows of the present step.
             reports: rows of its order reports, in the venue's order.
-            pointer: the native pointer of ``events``, for the valuation.
+
+        Returns:
+            The function that processes one step, given its packed ``RunStatus``. It is a closure because it runs
+            once per wake: the common step, one event that the exchange has marked already, costs one call.
         """
-        self._events = events
-        self._reports = reports
-        self._pointer = pointer
+        handlers = [feed.handlers() for feed in self.feeds]
+        desk, timers, unpack = self.desk, self.timers, EVENT.unpack_from
+        mark, pointer = self.account.valuation.mark_events, pointer_to(events)
+        mask, shift = RunStatus.EVENTS, RunStatus.REPORTS_SHIFT
 
-    def step(self, n_events: int, n_reports: int) -> None:
-        """Processes one step: the first ``n_events`` events and ``n_reports`` reports of the connected memory."""
-        if n_reports:
-            self._apply(n_reports)
-        if n_events:
-            breach = self._mark(self._pointer, n_events)
-            for offset in range(0, n_events * EVENT_SIZE, EVENT_SIZE):
-                row = _unpack(self._events, offset)
-                self.desk.now = row[0]
-                position = self._positions[row[1]]
-                if position.lots:
-                    _observe(position, row)
-                self._handlers[row[1]][row[2]](row)
-            if breach and not self.halted:
-                self._halt_on_drawdown()
-        if self.timers.next_ns <= self.desk.now:
-            self.run_timers(self.desk.now)
-        if self._touched and self._guarded:
-            self._check_coverage()
+        def step(status: int) -> None:
+            if status == _MARKED_EVENT:
+                row = unpack(events, 0)
+                desk.now = row[0]
+                handlers[row[1]][row[2]](row)
+            else:
+                n_events, n_reports = status & mask, status >> shift & mask
+                if n_reports:
+                    self._apply(reports[: n_reports * EVENT_SIZE])
+                breach = bool(status & RunStatus.BREACH)
+                if n_events and not status & RunStatus.MARKED:
+                    breach = mark(pointer, n_events) > 0
+                for row in EVENT.iter_unpack(events[: n_events * EVENT_SIZE]):
+                    desk.now = row[0]
+                    handlers[row[1]][row[2]](row)
+                if breach and not self.halted:
+                    self._halt_on_drawdown()
+            if timers.next_ns <= desk.now:
+                self.run_timers(desk.now)
+            if self._touched and self._guarded:
+                self._check_coverage()
 
-    def _apply(self, n_reports: int) -> None:
-        for row in EVENT.iter_unpack(self._reports[: n_reports * EVENT_SIZE]):
+        return step
+
+    def _apply(self, reports: memoryview) -> None:
+        for row in EVENT.iter_unpack(reports):
             self.desk.now = row[0]
             apply_report(self, row)
             self._touched.add(row[1])

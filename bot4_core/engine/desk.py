@@ -45,6 +45,8 @@ class Desk:
 
     Attributes:
         now: time of the event being processed, UTC ns; the engine sets it.
+        accepting: False once the run is ending: then every wish is denied.
+        outbox: commands that wait to be taken out by :meth:`commands`; always the same list.
     """
 
     def __init__(
@@ -64,17 +66,13 @@ class Desk:
         self.latch = latch
         self.now = 0
         self.accepting = True
-        self._outbox: list[Command] = []
-
-    @property
-    def waiting(self) -> bool:
-        """True when commands wait to be taken out."""
-        return bool(self._outbox)
+        self.outbox: list[Command] = []
 
     def commands(self) -> Iterator[Command]:
         """Takes out the commands of the step; each intent is journaled before it is given away (D-10)."""
-        while self._outbox:
-            batch, self._outbox = self._outbox, []
+        while self.outbox:
+            batch = self.outbox.copy()
+            self.outbox.clear()
             for command in batch:
                 if command.action is Action.CANCEL:
                     words = (command.order.order_id, 0, 0, 0, 0, 0)
@@ -111,7 +109,7 @@ class Desk:
         self.orders.add(order)
         if order.raises_risk:
             self._attach(order)
-        self._outbox.append(Command(Action.SUBMIT, order))
+        self.outbox.append(Command(Action.SUBMIT, order))
 
     def _deny(self, order: Order, *failures: Failure) -> None:
         order.denied = Denied(tuple(failures))
@@ -171,7 +169,7 @@ class Desk:
         """Asks for an order's end, once."""
         if not order.is_terminal and not order.pending_cancel:
             order.pending_cancel = True
-            self._outbox.append(Command(Action.CANCEL, order))
+            self.outbox.append(Command(Action.CANCEL, order))
 
     def cancel_entries(self) -> None:
         """Asks for the end of every working entry order."""

@@ -5,14 +5,19 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from ..domain.event import Bar, Flag, Kind, Quote, Trade
+from ..domain.instrument import Instrument
 from ..domain.order import Order
 from ..errors import Bot4Error, ConfigError, StrategyError
 from ..strategy import Fill, Strategy, Timer, implements
 from .context import StrategyContext
-from .indicators import Row
+from .indicators import Focus, Row
 from .series import Feed, parse_interval
+
+#: ``method(context, event)`` of a strategy
+Method = Callable[[StrategyContext, Any], None]
 
 
 class Dispatch:
@@ -23,7 +28,7 @@ class Dispatch:
 
     Attributes:
         wakes: how often a strategy was called.
-        trading_from: events before this time (UTC ns) only warm up.
+        trading_from: the argument of :meth:`start`.
     """
 
     def __init__(self, feeds: Sequence[Feed]) -> None:
@@ -36,8 +41,13 @@ class Dispatch:
         """Takes in a strategy."""
         self._strategies[context.name] = (context, strategy)
 
-    def start(self) -> None:
-        """Calls every strategy's ``on_start``, then wires its wakes."""
+    def start(self, trading_from: int) -> None:
+        """Calls every strategy's ``on_start``, then wires its wakes.
+
+        Args:
+            trading_from: events before this time (UTC ns) only warm up.
+        """
+        self.trading_from = trading_from
         for context, strategy in self._strategies.values():
             strategy.on_start(context)
             for index in context.indices:
@@ -106,21 +116,27 @@ class Dispatch:
     def _bar_caller(
         self, context: StrategyContext, strategy: Strategy, index: int, interval_ns: int
     ) -> Callable[[Row], None]:
-        instrument, focus, on_bar = self.feeds[index].instrument, context.focus, strategy.on_bar
+        instrument, focus, on_bar, trading_from = self._call_parts(context, strategy.on_bar, index)
 
         def call(row: Row) -> None:
-            if row[0] >= self.trading_from:
+            if row[0] >= trading_from:
                 focus.index = index
                 self.wakes += 1
                 on_bar(context, Bar(instrument, row[0], row[4], row[5], row[6], row[7], row[8], row[9], interval_ns))
 
         return call
 
+    def _call_parts(
+        self, context: StrategyContext, method: Method, index: int
+    ) -> tuple[Instrument, Focus, Method, int]:
+        """What every caller closes over, as locals: it runs once per event."""
+        return self.feeds[index].instrument, context.focus, method, self.trading_from
+
     def _trade_caller(self, context: StrategyContext, strategy: Strategy, index: int) -> Callable[[Row], None]:
-        instrument, focus, on_trade = self.feeds[index].instrument, context.focus, strategy.on_trade
+        instrument, focus, on_trade, trading_from = self._call_parts(context, strategy.on_trade, index)
 
         def call(row: Row) -> None:
-            if row[0] >= self.trading_from:
+            if row[0] >= trading_from:
                 focus.index = index
                 self.wakes += 1
                 sell = bool(row[3] & Flag.SELL)
@@ -129,10 +145,10 @@ class Dispatch:
         return call
 
     def _quote_caller(self, context: StrategyContext, strategy: Strategy, index: int) -> Callable[[Row], None]:
-        instrument, focus, on_quote = self.feeds[index].instrument, context.focus, strategy.on_quote
+        instrument, focus, on_quote, trading_from = self._call_parts(context, strategy.on_quote, index)
 
         def call(row: Row) -> None:
-            if row[0] >= self.trading_from:
+            if row[0] >= trading_from:
                 focus.index = index
                 self.wakes += 1
                 on_quote(context, Quote(instrument, row[0], row[4], row[5], row[6], row[7]))

@@ -62,7 +62,7 @@ def _apply_fill(engine: Engine, order: Order, row: Row) -> None:
     if order.is_terminal:
         _ended(engine, order, ts)
     asset = order.instrument.base if in_base else order.instrument.quote
-    engine.dispatch.tell_fill(Fill(order, ts, price, lots, fee, asset, bool(flags & Flag.MAKER)))
+    engine.dispatch.tell_fill(Fill(order, ts, price, lots, fee, asset, bool(flags & Flag.MAKER), closed))
 
 
 def _ended(engine: Engine, order: Order, ts: int) -> None:

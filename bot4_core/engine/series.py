@@ -97,7 +97,9 @@ class Series:
         self._end = 0
         self._states: dict[tuple[str, int], IndicatorState] = {}
         self._updates: tuple[Callable[[Row], None], ...] = ()
-        self._listeners: list[tuple[int, Callable[[Row], None]]] = []
+        self._waiting: list[tuple[int, Callable[[Row], None]]] = []
+        self._active: list[Callable[[Row], None]] = []
+        self._store: Callable[[Row], None] = self._recent.append
 
     def indicator(self, name: str, length: int) -> IndicatorState:
         """The state of one indicator, shared by all who ask for the same one."""
@@ -114,20 +116,23 @@ class Series:
 
     def listen(self, warmup: int, callback: Callable[[Row], None]) -> None:
         """Calls back with each finished bar once ``warmup`` of them were seen."""
-        self._listeners.append((warmup, callback))
+        self._waiting.append((warmup, callback))
 
     def push(self, row: Row) -> None:
         """Takes in one finished bar: history, then indicators, then listeners."""
         self.seen += 1
-        if self._ring is None:
-            self._recent.append(row)
-        else:
-            self._write(row)
+        self._store(row)
         for update in self._updates:
             update(row)
-        for warmup, callback in self._listeners:
-            if self.seen >= warmup:
-                callback(row)
+        if self._waiting:
+            self._activate()
+        for callback in self._active:
+            callback(row)
+
+    def _activate(self) -> None:
+        """Moves the listeners whose warm-up is over, in the order they came."""
+        self._active += [callback for warmup, callback in self._waiting if self.seen >= warmup]
+        self._waiting = [each for each in self._waiting if self.seen < each[0]]
 
     def window(self, n: int) -> BarWindow:
         """The last ``n`` bars, fewer while the history is shorter.
@@ -142,6 +147,7 @@ class Series:
             for row in self._recent:
                 self._write(row)
             self._recent.clear()
+            self._store = self._write
         return BarWindow(self.instrument, self._ring[max(0, self._end - min(n, self.seen)) : self._end].copy())
 
     def _write(self, row: Row) -> None:
@@ -223,6 +229,7 @@ class Feed:
         self.capacity = capacity
         self.trades: list[Callable[[Row], None]] = []
         self.quotes: list[Callable[[Row], None]] = []
+        self._started = False
         self._aggregators: dict[int, Aggregator] = {}
 
     def series(self, interval_ns: int | None) -> Series:
@@ -238,6 +245,8 @@ class Feed:
         if self.base and interval_ns % self.base.interval_ns:
             raise DomainError(f"{self.instrument.symbol}: the timeframe is no multiple of the history's bars")
         if interval_ns not in self._aggregators:
+            if self._started:
+                raise DomainError("a new timeframe after the start has no history: name it in `timeframes`")
             made = Aggregator(Series(self.instrument, self.index, interval_ns, self.capacity))
             self._aggregators[interval_ns] = made
             self._aggregators = dict(sorted(self._aggregators.items()))
@@ -253,6 +262,12 @@ class Feed:
         """True when some indicator follows this instrument."""
         base = [self.base] if self.base else []
         return any(each.has_indicators for each in [*base, *(a.series for a in self._aggregators.values())])
+
+    def handlers(self) -> dict[int, Callable[[Row], None]]:
+        """Event kind to what takes it in; from here on no timeframe may be added."""
+        self._started = True
+        bars = self.base.push if self.base is not None and not self._aggregators else self.on_bar
+        return {Kind.BAR: bars, Kind.TRADE: self.on_trade, Kind.QUOTE: self.on_quote}
 
     def on_bar(self, row: Row) -> None:
         """A bar of the history's own length; its listeners come first, longer bars after it."""

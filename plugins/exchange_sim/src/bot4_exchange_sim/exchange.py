@@ -84,6 +84,7 @@ class SimExchange:
         self.step = self._kernel.step
         self.reports = self._kernel.reports
         self.run = self._kernel.run
+        self.run_on = self._kernel.run_on
         self.submit = self._kernel.submit
         self.processed = self._kernel.processed
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import attrs
 from attrs import field, frozen
 
-_DURATION = re.compile(r"([0-9]{1,9})(ns|us|ms|s|m|h)", re.ASCII)
+_DURATION = re.compile(r"([0-9]{1,13})(ns|us|ms|s|m|h)", re.ASCII)
 _UNIT_NS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 
 _SPREAD = Decimal("0.0002")
@@ -22,12 +22,15 @@ def duration_ns(text: str) -> int:
     """Nanoseconds of a duration such as ``50ms``.
 
     Raises:
-        ValueError: the text is no whole number with one of the units ns, us, ms, s, m, h.
+        ValueError: the text is no whole number with one of the units ns, us, ms, s, m, h, or is more than an hour.
     """
     match = _DURATION.fullmatch(text)
     if not match:
         raise ValueError(f"{text!r} is no duration: write a whole number and ns, us, ms, s, m or h, such as 50ms")
-    return int(match[1]) * _UNIT_NS[match[2]]
+    value = int(match[1]) * _UNIT_NS[match[2]]
+    if value > _UNIT_NS["h"]:
+        raise ValueError(f"{text} is more than an hour")
+    return value
 
 
 def _between(low: str, high: str, *, low_included: bool = True) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
@@ -20,7 +20,6 @@ from ._kernel import ffi, lib
 _INT64_MAX: Final = 2**63 - 1
 #: b4s_request: id, quantity, price, trigger, expiry, stop id and price, target id and price, instrument, bytes
 _REQUEST: Final = struct.Struct("<9qI6B6x")
-_MORE: Final[int] = lib.B4S_MORE
 _NO_VALUE: Final = -(1 << 63)
 
 if lib.B4_ABI != ABI:
@@ -133,7 +132,7 @@ class Kernel:
         ConfigError: for numbers that do not fit 64 bits, or more histories or simultaneous events than there may be.
     """
 
-    __slots__ = ("_bulk", "_hot", "_kernel", "_keep", "_request", "_request_bytes", "_submit", "reports", "step")
+    __slots__ = ("_bulk", "_keep", "_kernel", "_request", "_request_bytes", "_submit", "reports", "run", "step")
 
     def __init__(
         self, rules: Rules, markets: Sequence[Market], streams: Sequence[Stream], balances: Sequence[int]
@@ -158,23 +157,15 @@ class Kernel:
         self._keep = (owner, ordered, kept)
         self._request = ffi.new("b4s_request *")
         self._request_bytes = ffi.buffer(self._request)
-        self._hot, self._bulk, self._submit = lib.b4s_run, lib.b4s_run_bulk, lib.b4s_submit
+        self._bulk, self._submit = lib.b4s_run_bulk, lib.b4s_submit
+        self.run = _runner(self._kernel)
         whole = memoryview(ffi.buffer(owner))
         self.step = _window(whole, owner, lib.b4s_step(self._kernel), native_rules.step_capacity)
         self.reports = _window(whole, owner, lib.b4s_reports(self._kernel), lib.B4S_MAX_REPORTS)
 
-    def run(self, until_ns: int) -> int:
-        """Replays up to the next step somebody wants; the answer is a packed ``RunStatus``.
-
-        Raises:
-            NativeError: a step has more reports than a return can hold, or the valuation left its range.
-        """
-        status: int = self._hot(self._kernel, until_ns)
-        if 0 <= status < _MORE:
-            return status
-        while status >= _MORE:
-            status = self._bulk(self._kernel, until_ns)
-        return check(status, "simulator: replay")
+    def run_on(self, until_ns: int) -> int:
+        """As ``run``, with a far larger budget and the GIL released; for after a MORE."""
+        return check(self._bulk(self._kernel, until_ns), "simulator: replay")
 
     def submit(self, order: Order) -> None:
         """Sends an order, with the protective orders it names.
@@ -252,6 +243,22 @@ class Kernel:
             NativeError: there is no such instrument.
         """
         return _value(lib.b4s_position(self._kernel, instrument), "instrument")
+
+
+def _runner(kernel: Any) -> Callable[[int], int]:
+    """``run`` as a closure over the native call: it is called once per wake, and a method costs half as much again."""
+    hot = lib.b4s_run
+
+    def run(until_ns: int) -> int:
+        """Replays up to the next step somebody wants; the answer is a packed ``RunStatus``.
+
+        Raises:
+            NativeError: a step has more reports than a return can hold, or the valuation left its range.
+        """
+        status: int = hot(kernel, until_ns)
+        return status if status >= 0 else check(status, "simulator: replay")
+
+    return run
 
 
 def _value(answer: int, what: str) -> int:

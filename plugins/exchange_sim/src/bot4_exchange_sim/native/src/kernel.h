@@ -30,7 +30,8 @@
 #define B4S_TIMER 0x100000000
 #define B4S_FINISHED 0x200000000
 #define B4S_BREACH 0x400000000
-#define B4S_MORE 0x800000000
+#define B4S_MARKED 0x800000000
+#define B4S_MORE 0x1000000000
 
 typedef struct b4s_kernel b4s_kernel;
 

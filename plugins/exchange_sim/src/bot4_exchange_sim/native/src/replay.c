@@ -157,16 +157,18 @@ int64_t b4s_replay(b4s_kernel *k, int64_t until_ns, int64_t budget)
             int64_t wanted = play_step(k, event);
             if (wanted < 0)
                 return wanted;
-            if (!k->urgent && !wanted) {
+            int64_t marked = 0;
+            if (!k->urgent && !(wanted && k->n_reports)) {
                 int breach = mark_step(k, event);
                 if (breach < 0)
                     return breach;
+                marked = B4S_MARKED;
                 if (breach)
-                    return deliver(k, B4S_BREACH);
+                    return deliver(k, B4S_BREACH | marked);
             }
             budget -= k->n_step + 1;
             if (wanted)
-                return deliver(k, 0);
+                return deliver(k, marked);
         }
         if (k->urgent || !b4s_has_room(k))
             return deliver(k, 0);
