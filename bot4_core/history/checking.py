@@ -18,7 +18,7 @@ from .loading import OffTick, Progress, Selection, load
 from .records import Events, kinds_of
 
 #: A table is checked without an instrument in these terms: prices and volumes to 12 and 8 decimals.
-_UNLISTED = Instrument(symbol="UNKNOWN/UNKNOWN", tick=Decimal("1e-12"), lot=Decimal("1e-8"))
+_UNLISTED = Instrument(symbol="BASE/QUOTE", tick=Decimal("1e-12"), lot=Decimal("1e-8"))
 
 
 @frozen(kw_only=True)
