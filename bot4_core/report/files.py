@@ -14,6 +14,9 @@ from ..errors import ConfigError
 def write_text(path: Path, parts: Iterable[str]) -> None:
     """Writes UTF-8 text beside the target, flushes it to disk and moves it into place.
 
+    A symbolic link is followed. What exists and is no regular file (a device, a pipe) is refused and left alone:
+    moving a file onto it would destroy it, for root even ``/dev/null``.
+
     Args:
         path: the file to make or replace; its directory must exist.
         parts: pieces of the text, line ends as they are.
@@ -22,7 +25,10 @@ def write_text(path: Path, parts: Iterable[str]) -> None:
         ConfigError: the path cannot be written; nothing is left behind.
     """
     if path.is_dir():
-        raise ConfigError(f"{path} is a directory: name a file in it")
+        raise ConfigError(f"cannot write {path}: it is a directory; name a file in it")
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"cannot write {path}: it is no regular file; choose another path")
+    path = Path(os.path.realpath(path))
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:80]}.", dir=path.parent)
     except OSError as error:

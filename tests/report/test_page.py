@@ -82,7 +82,7 @@ EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>'\"&</textarea>{{7*
 
 def test_text_of_strangers_stays_text_everywhere() -> None:
     script = Script(
-        instrument(f"{EVIL.replace('/', '')}/USDT"),
+        instrument("<script>alert(1)<script>/USDT"),
         bot=EVIL,
         run_id=EVIL,
         config=f"# {EVIL}\n</pre>",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import stat
 from decimal import Decimal
 from pathlib import Path
 
@@ -122,3 +124,24 @@ def test_shorts_gain_when_the_price_falls() -> None:
     (row,) = rows_of(script)
     assert (row["side"], row["reason"]) == ("short", "stop")
     assert row["pnl"] == "0.08"  # 0.01 × (200 − 190) − 0.02
+
+
+def test_a_pipe_or_device_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    before = pipe.stat()
+    with pytest.raises(ConfigError, match="no regular file"):
+        write_csv([], pipe)
+    after = pipe.stat()
+    assert stat.S_ISFIFO(after.st_mode)
+    assert after.st_ino == before.st_ino
+    assert [p.name for p in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_a_symbolic_link_stays_one_and_its_target_is_written(tmp_path: Path) -> None:
+    target, link = tmp_path / "real.csv", tmp_path / "link.csv"
+    target.write_text("old")
+    link.symlink_to(target)
+    write_csv([], link)
+    assert link.is_symlink()
+    assert target.read_text().startswith("trade,")
