@@ -244,9 +244,6 @@ def _parse_header(path: Path, head: bytes, size: int) -> _Header:
 
 
 def _instrument(path: Path, mapping: dict[str, str | int]) -> Instrument:
-    symbol = mapping.get("symbol")
-    if not isinstance(symbol, str):
-        raise _bad(path, "header names no instrument symbol")
     try:
         return Instrument.from_mapping(mapping)
     except DomainError as error:

@@ -154,7 +154,8 @@ def _some(listings: Sequence[Listing]) -> str:
 def _version(stem: str, mapping: Mapping[str, object]) -> str:
     """Names source and content, so that two histories with the same version have the same filters (O-8)."""
     digest = hashlib.sha256(json.dumps(mapping, sort_keys=True).encode()).hexdigest()
-    return f"{stem}-{digest[:8]}"
+    name = "".join(character if character.isprintable() and character != " " else "_" for character in stem[:48])
+    return f"{name}-{digest[:8]}"
 
 
 def _listing(stem: str, mapping: dict[str, object], venue: str, market_type: str, ticker: str) -> Listing:

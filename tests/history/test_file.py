@@ -156,7 +156,7 @@ def test_a_changed_byte_is_noticed(path: Path, offset: int, new: bytes, words: s
         ({"kinds": []}, "unknown kinds"),
         ({"kinds": ["TRADE"]}, "header names kinds"),
         ({"first_ts": 5}, "first_ts"),
-        ({"instrument": {"symbol": 5}}, "names no instrument symbol"),
+        ({"instrument": {"symbol": 5}}, "instrument is impossible"),
         ({"instrument": {"symbol": "A/B", "tick": "NaN", "lot": "1"}}, "instrument is impossible"),
         ({"instrument": {"symbol": "A/B", "tick": "0", "lot": "1"}}, "instrument is impossible"),
         ({"sha256": "0" * 64}, "do not match their sha256"),
@@ -249,7 +249,6 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(
     assert [item.name for item in path.parent.iterdir()] == ["btc.b4h"]
 
 
-def test_a_header_that_does_not_fit_is_refused(tmp_path: Path, bars: np.ndarray) -> None:
-    long = Instrument(symbol="A/" + "B" * 5000, tick="0.01", lot="1")
+def test_a_header_that_does_not_fit_is_refused(tmp_path: Path, btc: Instrument, bars: np.ndarray) -> None:
     with pytest.raises(HistoryError, match=r"header of \d+ bytes is longer"):
-        write_history(tmp_path / "x.b4h", long, bars, **SPEC)
+        write_history(tmp_path / "x.b4h", btc, bars, **(SPEC | {"source": "s" * 5000}))

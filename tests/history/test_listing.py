@@ -102,6 +102,12 @@ def test_toml_mappings_alone_and_in_a_list(tmp_path: Path) -> None:
     assert choose_listing(read_listings(many), symbol="BTC/USDT").instrument(volume_scale=3).volume_scale == 3
 
 
+def test_a_file_name_of_any_kind_gives_a_version(tmp_path: Path) -> None:
+    path = tmp_path / f"my list {'x' * 100}.toml"
+    path.write_text('symbol = "BTC/USDT"\ntick = "1"\nlot = "1"\n')
+    assert choose_listing(read_listings(path)).instrument().version.startswith("my_list_xxx")
+
+
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
