@@ -117,18 +117,28 @@ def _advanced(products: Iterable[AdvancedProduct]) -> Iterable[Listed]:
         yield Listed(venue_symbol=one.product_id, instrument=instrument, open=not closed)
 
 
-def _instrument(venue_symbol: str, *, symbol: str, tick: str, lot: str, **filters: str) -> Instrument:
+def _instrument(
+    venue_symbol: str,
+    *,
+    symbol: str,
+    tick: str,
+    lot: str,
+    min_notional: str,
+    min_quantity: str = "0",
+    max_quantity: str = "0",
+) -> Instrument:
     try:
-        exact = {name: parse_decimal(text) for name, text in filters.items()}
         lot_size = parse_decimal(lot)
         decimals = -int(lot_size.normalize().as_tuple().exponent)
         return Instrument(
             symbol=symbol,
             tick=parse_decimal(tick),
             lot=lot_size,
+            min_quantity=parse_decimal(min_quantity),
+            max_quantity=parse_decimal(max_quantity),
+            min_notional=parse_decimal(min_notional),
             base_scale=max(_ASSET_SCALE, decimals),
             quote_scale=_ASSET_SCALE,
-            **exact,
         )
     except DomainError as error:
         raise ExchangeError(f"coinbase products: {venue_symbol}: {error}") from error
