@@ -78,6 +78,10 @@ class Limits:
             raise DomainError(f"{number} is above the limit {current}")
         if number < 0 or (number == 0 and name not in _MORE_IS_TIGHTER):
             raise DomainError(f"{number} must be greater than 0")
+        if name in _COUNTS and number != int(number):
+            raise DomainError(f"{number} must be a whole number")
+        if name == "collar" and number >= 1:
+            raise DomainError(f"{number} must be below 1")
         return int(number) if name in _COUNTS else number
 
     def to_mapping(self) -> dict[str, str]:

@@ -24,6 +24,8 @@ _MAX_DIGITS = 38
 _MAX_EXPONENT = 30
 #: wide enough for any 64-bit count times any number read here; a strategy may set a narrower context of its own
 EXACT = Context(prec=80)
+#: for averages, which may have no last digit
+DERIVED = Context(prec=28)
 
 
 class Rounding(Enum):

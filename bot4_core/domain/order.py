@@ -8,8 +8,9 @@ from enum import IntEnum
 import msgspec
 from attrs import define, field, frozen
 
-from ..errors import AlreadyTerminal, ConcurrentModification, InvalidTransition
+from ..errors import AlreadyTerminal, ConcurrentModification, DomainError, InvalidTransition
 from .instrument import Instrument
+from .money import DERIVED, EXACT, from_units
 
 
 class Side(IntEnum):
@@ -81,7 +82,8 @@ class OrderState(IntEnum):
 _S = OrderState
 TERMINAL = frozenset({_S.DENIED, _S.FILLED, _S.CANCELLED, _S.REJECTED, _S.EXPIRED, _S.FAILED})
 _LIVE_ENDS = frozenset({_S.PARTIALLY_FILLED, _S.FILLED, _S.CANCELLED, _S.EXPIRED, _S.UNKNOWN})
-#: Every legal move (O-1). UNKNOWN may become anything a venue can show evidence for.
+#: Every legal move (O-1). UNKNOWN may become what a venue can show evidence for, so never FAILED: that needs the proof
+#: that zero bytes left the process.
 MOVES: dict[OrderState, frozenset[OrderState]] = {
     _S.CREATED: frozenset({_S.VALIDATED, _S.DENIED, _S.CANCELLED, _S.FAILED}),
     _S.VALIDATED: frozenset({_S.SUBMITTED, _S.CANCELLED, _S.FAILED}),
@@ -98,7 +100,6 @@ MOVES: dict[OrderState, frozenset[OrderState]] = {
             _S.CANCELLED,
             _S.REJECTED,
             _S.EXPIRED,
-            _S.FAILED,
         }
     ),
     **{state: frozenset() for state in TERMINAL},
@@ -240,27 +241,32 @@ class Order:
         self.history.append(Transition(before, after, ts, reason))
 
     def fill(self, lots: int, cost_units: int, fee_units: int, ts: int) -> bool:
-        """Applies one fill; late fills and overfills are applied and flagged, never lost (O-3).
+        """Applies one fill; one out of turn or past the quantity is applied and flagged, never lost (O-3).
 
         Args:
-            lots: filled quantity.
+            lots: filled quantity, positive.
             cost_units: quote units that changed hands.
             fee_units: fee in units of its asset.
             ts: UTC ns.
 
         Returns:
-            True when the fill broke a rule (after the end, or more than was ordered).
+            True when the fill broke a rule (after the end, before the send, or more than was ordered).
+
+        Raises:
+            DomainError: for a fill of no lots; the order is unchanged.
         """
+        if lots <= 0:
+            raise DomainError(f"order {self.order_id}: a fill of {lots} lots cannot be")
         self.filled_lots += lots
         self.cost_units += cost_units
         self.fee_units += fee_units
-        late = self.state in TERMINAL
-        over = self.filled_lots > self.quantity_lots
-        if not late:
-            done = self.filled_lots >= self.quantity_lots
-            self.move(OrderState.FILLED if done else OrderState.PARTIALLY_FILLED, ts, "fill")
-        self.violation = self.violation or late or over
-        return late or over
+        after = OrderState.FILLED if self.filled_lots >= self.quantity_lots else OrderState.PARTIALLY_FILLED
+        in_turn = after in MOVES[self.state]
+        if in_turn:
+            self.move(after, ts, "fill")
+        violation = not in_turn or self.filled_lots > self.quantity_lots
+        self.violation = self.violation or violation
+        return violation
 
     @property
     def is_terminal(self) -> bool:
@@ -307,5 +313,5 @@ class Order:
         """Cost divided by filled quantity; derived, never stored (O-8). None before the first fill."""
         if not self.filled_lots:
             return None
-        cost = Decimal(self.cost_units).scaleb(-self.instrument.quote_scale)
-        return cost / (self.filled * self.instrument.multiplier)
+        cost = from_units(self.cost_units, self.instrument.quote_scale)
+        return DERIVED.divide(cost, EXACT.multiply(self.filled, self.instrument.multiplier))

@@ -10,7 +10,7 @@ from attrs import define, field, frozen
 
 from ..errors import DomainError
 from .instrument import Instrument
-from .money import Rounding, check_int64, divide, from_units
+from .money import DERIVED, Rounding, check_int64, divide, from_units
 from .order import Side
 
 
@@ -137,7 +137,7 @@ class Position:
             return None
         unit = Fraction(self.instrument.lot) * Fraction(self.instrument.multiplier)
         price = Fraction(self.entry_cost, 10**self.instrument.quote_scale) / (abs(self.lots) * unit)
-        return Decimal(price.numerator) / Decimal(price.denominator)
+        return DERIVED.divide(Decimal(price.numerator), Decimal(price.denominator))
 
 
 @define(eq=False)

@@ -137,9 +137,9 @@ def test_every_part_of_the_mapping_is_read_back(name: str) -> None:
         {"lot": "0"}, {"lot": "0.000000001"}, {"multiplier": "0"}, {"min_quantity": "-1"}, {"max_quantity": "-1"},
         {"min_notional": "-1"}, {"min_notional": "inf"}, {"symbol": "BTCUSDT"}, {"symbol": "BTC/"}, {"symbol": "/USDT"},
         {"symbol": "A/B/C"}, {"symbol": ""}, {"symbol": 5}, {"symbol": None}, {"symbol": "BTC/BTC"},
-        {"symbol": "BTC/USDT\n"}, {"symbol": "BTC /USDT"}, {"symbol": "B" * 60 + "/USDT"}, {"version": 5}, {"version": ""},
+        {"symbol": "BTC/USDT\n"}, {"symbol": "BTC /USDT"}, {"symbol": "B" * 60 + "/USDT"}, {"version": 5},
         {"volume_scale": -1}, {"volume_scale": 19}, {"volume_scale": True}, {"volume_scale": "8"},
-        {"base_scale": 1.5}, {"quote_scale": 19},
+        {"base_scale": 1.5}, {"quote_scale": 19}, {"version": ""},
     ],
     ids=str,
 )  # fmt: skip
