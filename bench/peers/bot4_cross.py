@@ -39,6 +39,8 @@ url = "sqlite:///compare.db"
 use = "sim"
 history = ["bars.b4h"]
 account = "margin"
+spread = "0"      # the peer knows neither: both sides fill at the price of the bar
+slippage = "0"
 balances = {{ USDT = "{cross_data.START_BALANCE}" }}
 fees = {{ maker = "{cross_data.TAKER_FEE}", taker = "{cross_data.TAKER_FEE}" }}
 

@@ -101,16 +101,16 @@ def _import(symbol: str, folder: Path) -> str:
     }
     (folder / "instrument.json").write_text(json.dumps(instrument))
     name = f"{symbol.lower()}-5m.b4h"
-    bot4(folder, "data", "import", str(market.candles_path(symbol)), "--instrument", "instrument.json", "--out", name)
+    bot4(folder, "data", "import", str(market.candles_path(symbol)), "--instrument", "instrument.json", "--to", name)
     return name
 
 
 def _trade(row: dict[str, str], first_open_ns: int) -> Trade:
-    """Return a CSV row as the trade the peer would print; a fill at a bar's open carries that bar's open time."""
+    """Return a CSV row as the trade the peer would print; bot4 learns of a fill when its bar closes."""
     sign = 1 if row["side"] == "long" else -1
     return Trade(
-        entry_bar=(int(row["entry_ts"]) - first_open_ns) // market.INTERVAL_NS,
-        exit_bar=(int(row["exit_ts"]) - first_open_ns) // market.INTERVAL_NS,
+        entry_bar=(int(row["entry_ts"]) - first_open_ns) // market.INTERVAL_NS - 1,
+        exit_bar=(int(row["exit_ts"]) - first_open_ns) // market.INTERVAL_NS - 1,
         entry_price=Decimal(row["entry_price"]),
         exit_price=Decimal(row["exit_price"]),
         size=sign * int(Decimal(row["quantity"])),

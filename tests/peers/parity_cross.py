@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from bot4_core.sdk import Bar, Context, Strategy
 
 
@@ -16,6 +18,7 @@ class ParityCross(Strategy):
 
     fast: int = 10
     slow: int = 30
+    default_stop: Decimal | None = None  # the peer protects nothing, so neither does this
     long_short: bool = False
     first_decision_ts: int = 0
 
