@@ -1,42 +1,24 @@
 /* The cold half of valuation.h: laying out, positions, limits, answers. */
 #include "valuation.h"
 
-static int bounds_ok(uint32_t n_instruments, uint32_t n_samples)
-{
-    return n_instruments >= 1 && n_instruments <= B4_VALUATION_MAX_INSTRUMENTS &&
-           n_samples >= B4_VALUATION_MIN_SAMPLES && n_samples <= B4_VALUATION_MAX_SAMPLES;
-}
-
-static size_t samples_offset(uint32_t n_instruments)
-{
-    return sizeof(struct b4_valuation) + (size_t)n_instruments * sizeof(b4__mark);
-}
-
-size_t b4_valuation_size(uint32_t n_instruments, uint32_t n_samples)
-{
-    if (!bounds_ok(n_instruments, n_samples))
-        return 0;
-    return samples_offset(n_instruments) + (size_t)n_samples * (3 + n_instruments) * sizeof(int64_t);
-}
-
 int b4_valuation_init(void *memory, size_t size, uint32_t n_instruments, uint32_t n_samples, int64_t sample_ns,
                       int64_t cash_mul)
 {
     b4_valuation *v = memory;
     if (!v)
         return B4_E_NULL;
-    if (!bounds_ok(n_instruments, n_samples) || sample_ns <= 0 || sample_ns > INT64_MAX / 8 || cash_mul <= 0)
+    if (!b4__valuation_bounds_ok(n_instruments, n_samples) || sample_ns <= 0 || sample_ns > INT64_MAX / 8 || cash_mul <= 0)
         return B4_E_RANGE;
     if ((uintptr_t)memory % B4_CACHE_LINE)
         return B4_E_ALIGN;
     if (size < b4_valuation_size(n_instruments, n_samples))
         return B4_E_SIZE;
-    __builtin_memset(v, 0, samples_offset(n_instruments));
+    __builtin_memset(v, 0, b4__samples_offset(n_instruments));
     v->abi = B4_VALUATION_ABI;
     v->n_instruments = n_instruments;
     v->n_samples = n_samples;
     v->columns = 3 + n_instruments;
-    v->samples_offset = samples_offset(n_instruments);
+    v->samples_offset = b4__samples_offset(n_instruments);
     v->size = b4_valuation_size(n_instruments, n_samples);
     v->sample_ns = sample_ns;
     v->cash_mul = cash_mul;
@@ -46,21 +28,6 @@ int b4_valuation_init(void *memory, size_t size, uint32_t n_instruments, uint32_
         m[i].kinds = B4__MARKABLE;
         m[i].narrow = 1;
     }
-    return B4_OK;
-}
-
-int b4_valuation_check(const b4_valuation *v)
-{
-    if (!v)
-        return B4_E_NULL;
-    if ((uintptr_t)v % B4_CACHE_LINE)
-        return B4_E_ALIGN;
-    if (v->abi != B4_VALUATION_ABI)
-        return B4_E_ABI;
-    if (!bounds_ok(v->n_instruments, v->n_samples) || v->columns != 3 + v->n_instruments ||
-        v->size != b4_valuation_size(v->n_instruments, v->n_samples) ||
-        v->samples_offset != samples_offset(v->n_instruments) || v->rows > v->n_samples)
-        return B4_E_DAMAGED;
     return B4_OK;
 }
 

@@ -5,7 +5,7 @@
 
 #include "check.h"
 
-enum { TOTAL = 300000 };
+enum { TOTAL = 60000 };
 
 static b4_spsc *ring;
 static _Atomic int done;

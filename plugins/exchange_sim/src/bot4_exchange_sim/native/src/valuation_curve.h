@@ -1,0 +1,1 @@
+../../../../../../bot4_core/native/src/valuation_curve.h
