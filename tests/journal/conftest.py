@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import shutil
+import subprocess
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -25,7 +28,7 @@ def postgres() -> Iterator[Callable[[], str]]:
 
     # a socket's path must be short, whatever pytest's own folder is called
     folder = Path(tempfile.mkdtemp(prefix="b4pg"))
-    server = get_server(folder)
+    server = _started(get_server, folder)
     admin = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
     engine = sa.create_engine(admin, isolation_level="AUTOCOMMIT")
     numbers = itertools.count()
@@ -41,6 +44,14 @@ def postgres() -> Iterator[Callable[[], str]]:
     engine.dispose()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _started(get_server: Callable[[Path], Any], folder: Path) -> Any:
+    """The server; the package waits 10 s for its start, which a busy machine can take longer for."""
+    for _ in range(5):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return get_server(folder)
+    return get_server(folder)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
