@@ -98,7 +98,8 @@ def main(data: Path) -> None:
                 "engine": "bot4",
                 "version": version("bot4-core"),
                 "bars": report["events"],
-                "orders": report["orders"],
+                # the protective stops that each entry brings along are ours alone; the peer has none
+                "orders": report["orders"] - report["attached_orders"],
                 "fills": report["fills"],
                 "run_s": float(report["wall_s"]),
                 "peak_rss_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,

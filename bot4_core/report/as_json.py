@@ -23,6 +23,7 @@ def to_json(report: Report) -> dict[str, object]:
         "events": report.events,
         "wakes": report.wakes,
         "orders": report.orders,
+        "attached_orders": report.attached,
         "fills": report.fills,
         "trades": len(report.trades),
         "denied": {denial.rule: denial.count for denial in report.denials},

@@ -115,6 +115,7 @@ class Report:
         reason: how it ended; ``finished`` says whether the journal holds an end.
         first_ts, last_ts: period of the market events, UTC ns.
         events, wakes: market events, and how often the strategy was called.
+        attached: orders sent that an entry brought along, its stop and target.
         orders, entries: orders sent, and those of them that raised risk; ``entries_filled`` got at least one fill.
         fills: own fills; ``maker_fills`` of them as maker.
         max_drawdown: deepest drop below the peak, exact, from the engine at every event where it finished.
@@ -134,6 +135,7 @@ class Report:
     events: int
     wakes: int
     orders: int
+    attached: int
     entries: int
     entries_filled: int
     fills: int
@@ -205,6 +207,7 @@ def build(record: RunRecord) -> Report:
         events=known.events,
         wakes=known.wakes,
         orders=len(sent),
+        attached=sum(o.role in ("stop", "target") for o in sent),
         entries=len(entries),
         entries_filled=filled,
         fills=len(record.fills),
