@@ -51,6 +51,6 @@ ffi.set_source(
     depends=[f"bot4_core/native/src/{path.name}" for path in sorted(_SRC.glob("*.h"))],
     include_dirs=["bot4_core/native/src"],
     # No -march: one wheel runs on every machine of its architecture (SPEC.md R-15).
-    extra_compile_args=["-std=gnu11", "-O3", "-fvisibility=hidden", "-Wall", "-Wextra", "-flto"],
+    extra_compile_args=["-std=gnu11", "-O3", "-g0", "-fvisibility=hidden", "-Wall", "-Wextra", "-flto"],
     extra_link_args=["-O3", "-flto"],
 )
