@@ -219,6 +219,15 @@ def test_symbols_and_markets_of_one_file_become_histories_of_their_own(
     assert sorted(item.name for item in home.iterdir()) == ["agg-btcusdt.b4h", "agg-ethusdt.b4h"]
 
 
+def test_a_market_that_the_recording_lacks_is_refused(bot4: Run, write_csv: Write, instrument: Path) -> None:
+    header = "local_ns,market,symbol,kind,trade_time_ms,id,price,qty,is_buyer_maker,bid,bid_qty,ask,ask_qty"
+    quote = ["1723161254087891268", "spot", "BTCUSDT", "quote", "", "5", "", "", "", "61837.63", "3", "61837.64", "1"]
+    path = write_csv([quote], "btcusdt.csv", header)
+    line = refusal(bot4("import", path, "--instrument", instrument, "--type", "um"), 2)
+    assert "holds no market um, only spot" in line
+    assert bot4("import", path, "--instrument", instrument, "--type", "spot").exit_code == 0
+
+
 def test_list_shows_an_empty_and_a_damaged_catalogue(bot4: Run, home: Path) -> None:
     assert "holds no history yet" in bot4("list").stdout
     home.mkdir()

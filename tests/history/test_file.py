@@ -195,6 +195,35 @@ def test_an_impossible_record_is_neither_written_nor_believed(
         History.open(path)
 
 
+@pytest.mark.parametrize(
+    ("kind", "values", "words"),
+    [
+        (Kind.TRADE, [0, 1, 0, 0, 0, 0], "price not above 0"),
+        (Kind.TRADE, [5, -1, 0, 0, 0, 0], "negative quantity"),
+        (Kind.QUOTE, [6, 1, 5, 1, 0, 0], "bid above ask"),
+        (Kind.QUOTE, [0, 1, 5, 1, 0, 0], "price not above 0"),
+        (Kind.QUOTE, [5, 1, -6, 1, 0, 0], "price not above 0"),
+        (Kind.QUOTE, [5, 1, 6, -1, 0, 0], "negative size"),
+        (Kind.LEVEL, [0, 1, 0, 0, 0, 0], "price not above 0"),
+        (Kind.LEVEL, [5, 1, -1, 0, 0, 0], "negative size or order count"),
+        (Kind.QUOTE, [0, 0, 5, 1, 0, 0], ""),
+        (Kind.QUOTE, [5, 1, 0, 0, 0, 0], ""),
+        (Kind.QUOTE, [5, 1, 5, 1, 0, 0], ""),
+        (Kind.LEVEL, [5, 0, 0, 0, 0, 0], ""),
+    ],
+)
+def test_impossible_ticks_are_refused_and_odd_ones_taken(
+    kind: Kind, values: list[int], words: str, tmp_path: Path, btc: Instrument, bars: np.ndarray
+) -> None:
+    events = bars[:1]
+    events["kind"], events["v"][0] = kind, values
+    if not words:
+        assert write_history(tmp_path / "x.b4h", btc, events, interval_ns=0, source="x", roundings=0).rows == 1
+        return
+    with pytest.raises(HistoryError, match=f"record 1: {words}"):
+        write_history(tmp_path / "x.b4h", btc, events, interval_ns=0, source="x", roundings=0)
+
+
 def test_faults_behind_the_first_chunk_are_found(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, btc: Instrument, bars: np.ndarray
 ) -> None:

@@ -222,6 +222,14 @@ def test_rows_of_other_symbols_are_skipped_and_counted(run: Callable, write_csv:
         run(write_csv(rows, header=header), instrument=doge)
 
 
+def test_a_row_of_another_length_is_wrong_even_where_its_symbol_cannot_be_read(run: Callable, write_csv: Write) -> None:
+    rows = [["BTCUSDT", "1", "1604221200090", "0.1"], ["BTCUSDT", "1"], ["BTCUSDT", "2", "1604221200092", "0.1"]]
+    path = write_csv(rows, header="symbol,price,time,qty")
+    with pytest.raises(HistoryError, match=r"row 2 \(line 3\): 2 fields instead of 4"):
+        run(path)
+    assert run(path, repair=True).dropped == {"unreadable": 1}
+
+
 TICK_HEADER = "local_ns,market,symbol,kind,trade_time_ms,id,price,qty,is_buyer_maker,x,bid,bid_qty,ask,ask_qty"
 TICKS = [
     "1723161254087891268,spot,BTCUSDT,quote,,50093239212,,,,,61837.63,3.78826,61837.64,1.54698",
