@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from ..history.catalogue import Catalogue, Damaged
 from ..history.checking import Report
@@ -50,8 +51,10 @@ def _table(columns: Mapping[str, str], rows: Iterable[Sequence[str]]) -> None:
     if not screen.is_terminal:
         screen.width = _PIPE_COLUMNS
     table = Table(box=box.SIMPLE_HEAD if screen.is_terminal else None, pad_edge=False)
-    for title, justify in columns.items():
-        table.add_column(title, justify="right" if justify == "right" else "left", overflow="fold")
+    for number, (title, justify) in enumerate(columns.items()):
+        # the name in the first column may take several lines; a number or a date broken in two misleads
+        side: Literal["left", "right"] = "right" if justify == "right" else "left"
+        table.add_column(title, justify=side, overflow="fold", no_wrap=number > 0)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     screen.print(table)
@@ -60,30 +63,22 @@ def _table(columns: Mapping[str, str], rows: Iterable[Sequence[str]]) -> None:
 def _interval_words(report: Report) -> str:
     if not report.interval_ns:
         return "ticks"
-    return interval_text(report.interval_ns) + (" (inferred)" if report.inferred else "")
+    return ("~" if report.inferred else "") + interval_text(report.interval_ns)
 
 
 def render_imported(done: Sequence[Imported]) -> None:
+    """What an import made, one line per history, then what was left out and how the files were read."""
     columns = {"history": "left", "symbol": "left", "interval": "left", "rows": "right", "from": "left", "to": "left"}
-    columns |= {"gaps": "right", "missing": "right", "complete": "right", "rounded": "right"}
+    columns |= {"gaps": "right", "missing": "right", "rounded": "right"}
     rows = []
     for item in done:
-        report, percent = item.report, item.report.completeness
-        rows.append(
-            (
-                item.history.path.stem,
-                report.symbol,
-                _interval_words(report),
-                f"{report.rows:,}",
-                _short_time(report.from_ns),
-                _short_time(report.to_ns),
-                f"{report.gaps:,}",
-                f"{report.missing:,}",
-                "-" if percent is None else f"{percent} %",
-                f"{report.roundings:,}",
-            )
-        )
+        report = item.report
+        cells = (item.history.path.stem, report.symbol, _interval_words(report), f"{report.rows:,}")
+        times = (_date(report.from_ns), _date(report.to_ns))
+        rows.append((*cells, *times, f"{report.gaps:,}", f"{report.missing:,}", f"{report.roundings:,}"))
     _table(columns, rows)
+    if any(item.report.inferred for item in done):
+        _say("~ the most frequent step of the data; say --interval to hold them against yours")
     for item in done:
         left_out = ", ".join(f"{number} {kind}" for kind, number in sorted(item.dropped.items()))
         if left_out or item.moved:
@@ -93,8 +88,9 @@ def render_imported(done: Sequence[Imported]) -> None:
     _say(f"in {done[0].history.path.parent}")
 
 
-def _short_time(time_ns: int) -> str:
-    return utc_text(time_ns)[:16].replace("T", " ")
+def _date(time_ns: int) -> str:
+    """The day alone: a table must fit a terminal, and `check` and `--json` have the rest."""
+    return utc_text(time_ns)[:10]
 
 
 def _s(word: str, number: int) -> str:
@@ -120,8 +116,8 @@ def render_list(
     for entry in good:
         kinds = "+".join(kind.name.lower() + "s" for kind in entry.kinds)
         holds = f"{interval_text(entry.interval_ns)} {kinds}" if entry.interval_ns else kinds
-        first = _short_time(entry.first_ts - entry.interval_ns)
-        cells = (entry.path.stem, entry.instrument.symbol, holds, f"{entry.rows:,}", first, _short_time(entry.last_ts))
+        first = _date(entry.first_ts - entry.interval_ns)
+        cells = (entry.path.stem, entry.instrument.symbol, holds, f"{entry.rows:,}", first, _date(entry.last_ts))
         rows.append((*cells, f"{gaps[entry.path][1]:,}"))
     _table({**columns, "missing": "right"}, rows)
     for broken in damaged:

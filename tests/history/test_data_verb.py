@@ -63,7 +63,7 @@ def test_import_list_check(bot4: Run, write_csv: Write, candles: Rows, instrumen
         ["spot_btcusdt_1m", "BTC/USDT"],
         ["spot_ethusdt_1m", "ETH/USDT"],
     ]
-    assert "1m (inferred)" in result.stdout
+    assert "~ the most frequent step of the data" in result.stdout
     assert result.stderr == ""
     assert sorted(path.name for path in home.iterdir()) == ["spot_btcusdt_1m.b4h", "spot_ethusdt_1m.b4h"]
     listed = bot4("list")
