@@ -88,7 +88,7 @@ def run_bot(
 
     from ..config import load_config, resolve
     from ..engine.assemble import assemble
-    from ..engine.backtest import run_backtest
+    from ..engine.backtest import run_backtest, window_of
     from ..journal.store import Store, default_url
     from ..native.latch import Latch
     from ..plugins import load
@@ -100,6 +100,7 @@ def run_bot(
     config = load_config(path, overrides)
     registry = load(config.bot.plugins)
     assembly = assemble(resolve(config, registry), Latch.memory(config.bot.name))
+    window_of(assembly.exchange, *window)  # before the journal is touched
     created_ns = time.time_ns()
     run_id = f"{datetime.fromtimestamp(created_ns // 10**9, UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
     told = RunInfo(run_id=run_id, bot=config.bot.name, mode="backtest", seed=config.bot.seed)

@@ -18,7 +18,7 @@ from ..domain.money import from_units
 from ..errors import ConfigError
 from ..journal.store import Store
 from ..journal.writer import JournalWriter
-from ..protocols import RunStatus
+from ..protocols import Replay, RunStatus
 from .assemble import Assembly
 from .core import Engine
 from .desk import Action
@@ -84,6 +84,19 @@ def _graceful(stop: _Stop) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def window_of(exchange: Replay, from_ns: int | None, to_ns: int | None) -> tuple[int, int]:
+    """First and last moment of a run, UTC ns; None leaves that side open.
+
+    Raises:
+        ConfigError: when no event of the history lies between them.
+    """
+    first = exchange.first_ns if from_ns is None else from_ns
+    last = exchange.last_ns if to_ns is None else to_ns
+    if first > last or first > exchange.last_ns or last < exchange.first_ns:
+        raise ConfigError("the window --from..--to holds no event of the history")
+    return first, last
+
+
 def run_backtest(
     assembly: Assembly,
     store: Store,
@@ -110,9 +123,7 @@ def run_backtest(
         StrategyError: when a strategy raises; the journal keeps what was done until then.
     """
     exchange = assembly.exchange
-    first, last = from_ns or exchange.first_ns, to_ns or exchange.last_ns
-    if first > exchange.last_ns or last < exchange.first_ns or first > last:
-        raise ConfigError("the window from..to holds no event of the history")
+    first, last = window_of(exchange, from_ns, to_ns)
     exchange.limit(last)
     with JournalWriter(store, assembly.run_info(run_id, created_ns)) as writer:
         engine = assembly.engine(writer.append)  # type: ignore[arg-type]  # words are tuples of six everywhere here
