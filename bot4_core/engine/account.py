@@ -38,7 +38,7 @@ class Account:
         span_ns: expected length of the run, to choose the curve's sampling.
 
     Raises:
-        ConfigError: when an asset cannot be valued in the reporting asset.
+        ConfigError: when an asset cannot be valued in the reporting asset, or has two scales.
     """
 
     def __init__(
@@ -51,10 +51,7 @@ class Account:
     ) -> None:
         self.instruments = tuple(instruments)
         self.reporting = self._reporting_asset(balances)
-        scales: dict[str, int] = {}
-        for each in self.instruments:
-            scales[each.base] = each.base_scale
-            scales[each.quote] = each.quote_scale
+        scales = self._scales()
         self.scale = scales[self.reporting]
         self.portfolio = Portfolio(scales)
         self.positions = [Position(each) for each in self.instruments]
@@ -70,6 +67,18 @@ class Account:
         for asset, units in balances.items():
             self.portfolio.deposit(asset, units)
             self._value(asset)
+
+    def _scales(self) -> dict[str, int]:
+        """Decimals of each asset, the same wherever it trades: balances are kept in them."""
+        found: dict[str, tuple[int, str]] = {}
+        for each in self.instruments:
+            for asset, scale in ((each.base, each.base_scale), (each.quote, each.quote_scale)):
+                known, where = found.setdefault(asset, (scale, each.symbol))
+                if known != scale:
+                    raise ConfigError(
+                        f"{asset} has {known} decimals in {where} and {scale} in {each.symbol}: import both alike"
+                    )
+        return {asset: scale for asset, (scale, _) in found.items()}
 
     def _reporting_asset(self, balances: Mapping[str, int]) -> str:
         quotes = [each.quote for each in self.instruments]

@@ -13,7 +13,7 @@ from ..domain.portfolio import Position
 from ..errors import DomainError
 from ..strategy import Number, Strategy
 from .indicators import KINDS, Focus, IndicatorHandle
-from .rules import worst_price
+from .rules import fill_price, worst_price
 from .series import BarWindow, parse_interval
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ class StrategyContext:
             index=index,
             side=side,
             type=kind,
-            quantity_lots=self._size(index, worst, fraction, quantity, notional),
+            quantity_lots=self._size(index, fill_price(side, worst, mark), fraction, quantity, notional),
             price_ticks=price,
             trigger_ticks=trigger_ticks,
             tif=tif,
@@ -264,9 +264,9 @@ class StrategyContext:
         return 0 if number is None else instrument.ticks(number)
 
     def _size(
-        self, index: int, worst: int, fraction: Number | None, quantity: Number | None, notional: Number | None
+        self, index: int, price: int, fraction: Number | None, quantity: Number | None, notional: Number | None
     ) -> int:
-        """Lots of the one size that was given, rounded down at the worst price; 0 when it is less than a lot."""
+        """Lots of the one size that was given, rounded down at the dearest price; 0 when it is less than a lot."""
         given = {"fraction": fraction, "quantity": quantity, "notional": notional}
         named = {name: _positive(value, name) for name, value in given.items() if value is not None}
         if len(named) != 1:
@@ -276,20 +276,20 @@ class StrategyContext:
         instrument = self._table[index]
         if name == "quantity":
             return instrument.lots(value, Rounding.FLOOR)
-        if worst <= 0:
+        if price <= 0:
             raise DomainError(f"{instrument.symbol} has no price yet: size by quantity")
         num, den = ratio_to_fraction(value)
         account = self._account
         if name == "fraction":
             budget = divide(account.equity_units() * num, den, Rounding.FLOOR)
-            unit = account.notional_units(index, 1, worst) if instrument.quote != account.reporting else 0
+            unit = account.notional_units(index, 1, price) if instrument.quote != account.reporting else 0
         else:
             budget = divide(10**instrument.quote_scale * num, den, Rounding.FLOOR)
             unit = 0
         if unit:
             return max(0, budget // unit)
         tick_num, tick_den = instrument.tick_lot_ratio
-        return max(0, budget * tick_den // (worst * tick_num))
+        return max(0, budget * tick_den // (price * tick_num))
 
     def _protective(
         self,

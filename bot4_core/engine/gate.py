@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from ..domain.limits import Limits
 from ..domain.order import Denied, Failure
-from ..errors import DomainError
+from ..errors import Bot4Error
 from ..native.latch import Latch
 from ..protocols import RiskCheck, RiskPolicy
 from .account import Account
@@ -73,15 +73,18 @@ class Gate:
         """One rule; a number it cannot work out is a denial, not a pass."""
         try:
             return rule(self, wish)
-        except (DomainError, ArithmeticError) as error:
+        except (Bot4Error, ArithmeticError) as error:
             return Failure(name, f"unknown ({error})", "a measured value")
 
     def _consult(self, name: str, policy: RiskCheck, wish: Wish) -> Failure | None:
-        """One policy's free-form check; an exception vetoes."""
+        """One policy's free-form check; an exception vetoes, and so does an answer that is none."""
         try:
-            return policy.check(wish, self)
+            answer: object = policy.check(wish, self)
         except Exception as error:  # noqa: BLE001  # a stranger's check may raise anything, and all of it vetoes
             return Failure(f"policy.{name}", f"raised {type(error).__name__}: {str(error)[:200]}", "an answer")
+        if answer is None or isinstance(answer, Failure):
+            return answer
+        return Failure(f"policy.{name}", f"answered with a {type(answer).__name__}", "None or a Failure")
 
     def _remember(self, wish: Wish) -> None:
         self.recent.append(wish.ts)

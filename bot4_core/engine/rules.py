@@ -10,6 +10,7 @@ import msgspec
 
 from ..domain.money import Rounding, divide, from_units, ratio_to_fraction
 from ..domain.order import Failure, Order, OrderType, Role, Side
+from ..errors import DomainError
 from ..native.latch import Mode
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def ratio_text(numerator: int, denominator: int) -> str:
     """A measured ratio for people and the journal: rounded up to 8 decimals, so that a breach never looks equal."""
     if denominator <= 0:
         return "unbounded"
-    return str((Decimal(numerator) / Decimal(denominator)).quantize(Decimal("1e-8"), context=_ROUND_UP))
+    return str(_ROUND_UP.divide(Decimal(numerator), Decimal(denominator)).quantize(Decimal("1e-8"), context=_ROUND_UP))
 
 
 def worst_price(order_type: OrderType, side: Side, price: int, trigger: int, mark: int, collar: Decimal) -> int:
@@ -102,8 +103,7 @@ def _stop_cover(gate: Gate, wish: Wish) -> Failure | None:
     allowed = f"a stop within {limit}"
     if not order.stop_ticks:
         return Failure("stop_cover", "no stop", allowed)
-    reference = order.price_ticks or order.trigger_ticks or wish.mark_ticks
-    gap = (reference - order.stop_ticks) * order.side.sign
+    gap = (_nearest_fill(wish) - order.stop_ticks) * order.side.sign
     if gap < _MIN_STOP_TICKS:
         return Failure("stop_cover", f"{gap} ticks from the entry", f">= {_MIN_STOP_TICKS} ticks on the losing side")
     distance = (wish.worst_ticks - order.stop_ticks) * order.side.sign
@@ -113,22 +113,68 @@ def _stop_cover(gate: Gate, wish: Wish) -> Failure | None:
     return None
 
 
-def _exposed_lots(gate: Gate, order: Order, index: int) -> int:
-    """Largest position one instrument may reach in the order's direction, working orders filled, lots (K-1).
+def _nearest_fill(wish: Wish) -> int:
+    """The fill price nearest to the protective stop, ticks: a limit beyond the mark fills at the mark."""
+    order = wish.order
+    prices = [order.price_ticks, order.trigger_ticks if order.trigger_ticks else wish.mark_ticks]
+    known = [price for price in prices if price > 0]
+    if not known:
+        raise DomainError(f"{order.instrument.symbol} has no price yet")
+    return min(known) if order.side is Side.BUY else max(known)
 
-    Closing orders may or may not fill first: the worse of the two counts.
+
+def fill_price(side: Side, worst: int, mark: int) -> int:
+    """The price an order's size is judged at, ticks: the dearest it may fill at (K-1).
+
+    A buy never pays more than ``worst``; a sale below the mark is worth the mark.
     """
-    sign = order.side.sign
-    position = gate.account.position_lots(index)
-    entries = closes = 0
+    return worst if side is Side.BUY else max(worst, mark)
+
+
+def _mark(gate: Gate, index: int) -> int:
+    mark = gate.account.mark_ticks(index)
+    if mark <= 0:
+        raise DomainError(f"{gate.account.instruments[index].symbol} has no price yet")
+    return mark
+
+
+def _own_price(wish: Wish) -> int:
+    price = fill_price(wish.order.side, wish.worst_ticks, wish.mark_ticks)
+    if price <= 0:
+        raise DomainError(f"{wish.order.instrument.symbol} has no price yet")
+    return price
+
+
+def _working_notional(gate: Gate, order: Order) -> int:
+    """What is left of a working order at the dearest price it may fill at, units of the reporting asset."""
+    mark = _mark(gate, order.index)
+    worst = worst_price(order.type, order.side, order.price_ticks, order.trigger_ticks, mark, gate.limits.collar)
+    return gate.account.notional_units(order.index, order.remaining_lots, fill_price(order.side, worst, mark))
+
+
+def _equity(gate: Gate, wish: Wish) -> int:
+    if gate.account.valuation.unmarked:
+        raise DomainError("equity is unknown: an asset that is held has no price yet")
+    return wish.equity_units
+
+
+def _exposure(gate: Gate, wish: Wish, index: int) -> int:
+    """Largest notional the position in one instrument may reach while working orders fill or not (K-1).
+
+    Stops and targets only reduce. In the wish's own instrument only its direction counts, elsewhere either does.
+    """
+    account, order = gate.account, wish.order
+    lots = account.position_lots(index)
+    held = account.notional_units(index, lots, _mark(gate, index)) * (1 if lots > 0 else -1) if lots else 0
+    pending = {Side.BUY: 0, Side.SELL: 0}
     for working in gate.orders.working(index):
-        if working.side is order.side:
-            if working.role is Role.ENTRY:
-                entries += working.remaining_lots
-            elif working.role is Role.CLOSE:
-                closes += working.remaining_lots
-    added = entries + (order.quantity_lots if index == order.index else 0)
-    return max(abs(position + sign * added), abs(position + sign * (added + closes)))
+        if working.role in (Role.ENTRY, Role.CLOSE):
+            pending[working.side] += _working_notional(gate, working)
+    if index != order.index:
+        return max(abs(held + pending[Side.BUY]), abs(held - pending[Side.SELL]))
+    own = account.notional_units(index, order.quantity_lots, _own_price(wish))
+    sign = order.side.sign
+    return max(abs(held + sign * own), abs(held + sign * (own + pending[order.side])))
 
 
 def _position(gate: Gate, wish: Wish) -> Failure | None:
@@ -136,15 +182,11 @@ def _position(gate: Gate, wish: Wish) -> Failure | None:
     limit = gate.limits.position
     if limit is None:
         return None
-    order = wish.order
-    total = 0
-    for index in gate.account.same_base(order.index):
-        mark = gate.account.mark_ticks(index)
-        price = max(wish.worst_ticks, mark) if index == order.index else mark
-        total += gate.account.notional_units(index, _exposed_lots(gate, order, index), price)
+    total = sum(_exposure(gate, wish, index) for index in gate.account.same_base(wish.order.index))
+    equity = _equity(gate, wish)
     num, den = ratio_to_fraction(limit)
-    if wish.equity_units <= 0 or total * den > wish.equity_units * num:
-        return Failure("position", ratio_text(total, wish.equity_units), str(limit))
+    if equity <= 0 or total * den > equity * num:
+        return Failure("position", ratio_text(total, equity), str(limit))
     return None
 
 
@@ -158,7 +200,7 @@ def _drawdown(gate: Gate, wish: Wish) -> Failure | None:
 
 
 def _venue_filters(gate: Gate, wish: Wish) -> Failure | None:
-    """The instrument's own filters; the protective stop must pass the smallest notional too (P-5)."""
+    """The instrument's own filters; what the stop will bring after slippage and fee must pass them too (P-5)."""
     order, instrument = wish.order, wish.order.instrument
     quantity = order.quantity
     smallest = max(instrument.min_quantity, instrument.lot)
@@ -167,11 +209,23 @@ def _venue_filters(gate: Gate, wish: Wish) -> Failure | None:
     if instrument.max_quantity and quantity > instrument.max_quantity:
         return Failure("venue_filters", f"quantity {quantity}", f"<= {instrument.max_quantity}", instrument.base)
     entry = order.price_ticks or order.trigger_ticks or wish.mark_ticks
-    lowest = min(entry, order.stop_ticks) if order.stop_ticks else entry
-    notional = from_units(instrument.cost_units(lowest, order.quantity_lots), instrument.quote_scale)
+    if entry <= 0:
+        raise DomainError(f"{instrument.symbol} has no price yet")
+    smallest_cost = instrument.cost_units(entry, order.quantity_lots)
+    if order.stop_ticks:
+        smallest_cost = min(smallest_cost, _stop_proceeds(gate, order))
+    notional = from_units(smallest_cost, instrument.quote_scale)
     if notional < instrument.min_notional:
         return Failure("venue_filters", f"notional {notional:f}", f">= {instrument.min_notional}", instrument.quote)
     return None
+
+
+def _stop_proceeds(gate: Gate, order: Order) -> int:
+    """Quote units that the order's stop trades at its worst price, after the fee."""
+    side = order.side.opposite
+    price = worst_price(OrderType.STOP, side, 0, order.stop_ticks, 0, gate.limits.collar)
+    num, den = ratio_to_fraction(1 - gate.venue.taker_fee)
+    return divide(order.instrument.cost_units(price, order.quantity_lots) * num, den, Rounding.FLOOR)
 
 
 def _max_notional(gate: Gate, wish: Wish) -> Failure | None:
@@ -180,8 +234,9 @@ def _max_notional(gate: Gate, wish: Wish) -> Failure | None:
     if limit is None:
         return None
     order = wish.order
-    price = max(wish.worst_ticks, wish.mark_ticks)
-    notional = from_units(gate.account.notional_units(order.index, order.quantity_lots, price), gate.account.scale)
+    notional = from_units(
+        gate.account.notional_units(order.index, order.quantity_lots, _own_price(wish)), gate.account.scale
+    )
     if notional > limit:
         return Failure("max_notional", f"{notional.normalize():f}", str(limit), gate.account.reporting)
     return None
@@ -234,7 +289,7 @@ def _cash(gate: Gate, wish: Wish) -> Failure | None:
         free, asset, scale = own.get(instrument.base, 0), instrument.base, instrument.base_scale
     else:
         same = [o for o in pending if o.instrument.quote == instrument.quote]
-        wanted = instrument.cost_units(wish.worst_ticks, order.quantity_lots, Rounding.CEILING)
+        wanted = instrument.cost_units(_own_price(wish), order.quantity_lots, Rounding.CEILING)
         wanted += sum(_worst_cost(gate, o) for o in same)
         num, den = ratio_to_fraction(1 + gate.venue.taker_fee)
         wanted = divide(wanted * num, den, Rounding.CEILING)
@@ -246,23 +301,24 @@ def _cash(gate: Gate, wish: Wish) -> Failure | None:
 
 
 def _worst_cost(gate: Gate, order: Order) -> int:
+    """Quote units a working buy may still cost."""
     mark = gate.account.mark_ticks(order.index)
     price = worst_price(order.type, order.side, order.price_ticks, order.trigger_ticks, mark, gate.limits.collar)
+    if price <= 0:
+        raise DomainError(f"{order.instrument.symbol} has no price yet")
     return order.instrument.cost_units(price, order.remaining_lots, Rounding.CEILING)
 
 
 def _margin(gate: Gate, wish: Wish) -> Failure | None:
     """Margin: gross exposure with working entries over equity, against the venue's leverage."""
     order = wish.order
+    equity = _equity(gate, wish)
     gross = gate.account.valuation.exposure
-    gross += gate.account.notional_units(order.index, order.quantity_lots, wish.worst_ticks)
-    for working in gate.orders.all_working():
-        if working.role is Role.ENTRY:
-            mark = gate.account.mark_ticks(working.index)
-            gross += gate.account.notional_units(working.index, working.remaining_lots, mark)
+    gross += gate.account.notional_units(order.index, order.quantity_lots, _own_price(wish))
+    gross += sum(_working_notional(gate, each) for each in gate.orders.all_working() if each.role is Role.ENTRY)
     num, den = ratio_to_fraction(gate.venue.leverage)
-    if wish.equity_units <= 0 or gross * den > wish.equity_units * num:
-        return Failure("buying_power", ratio_text(gross, wish.equity_units), str(gate.venue.leverage), "x equity")
+    if equity <= 0 or gross * den > equity * num:
+        return Failure("buying_power", ratio_text(gross, equity), str(gate.venue.leverage), "x equity")
     return None
 
 
