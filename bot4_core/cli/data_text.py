@@ -50,13 +50,15 @@ def _table(columns: Mapping[str, str], rows: Iterable[Sequence[str]]) -> None:
     screen = console()
     if not screen.is_terminal:
         screen.width = _PIPE_COLUMNS
-    table = Table(box=box.SIMPLE_HEAD if screen.is_terminal else None, pad_edge=False)
+    lines = list(rows)
+    table = Table(box=box.SIMPLE_HEAD if screen.is_terminal else None, pad_edge=False, collapse_padding=True)
     for number, (title, justify) in enumerate(columns.items()):
         # the name in the first column may take several lines; a number or a date broken in two misleads
+        width = max(len(text) for text in (title, *(line[number] for line in lines))) if number else 8
         side: Literal["left", "right"] = "right" if justify == "right" else "left"
-        table.add_column(title, justify=side, overflow="fold", no_wrap=number > 0)
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_column(title, justify=side, overflow="fold", min_width=width)
+    for line in lines:
+        table.add_row(*(Text(cell) for cell in line))
     screen.print(table)
 
 
@@ -68,14 +70,14 @@ def _interval_words(report: Report) -> str:
 
 def render_imported(done: Sequence[Imported]) -> None:
     """What an import made, one line per history, then what was left out and how the files were read."""
-    columns = {"history": "left", "symbol": "left", "interval": "left", "rows": "right", "from": "left", "to": "left"}
-    columns |= {"gaps": "right", "missing": "right", "rounded": "right"}
+    columns = {"history": "left", "symbol": "left", "bar": "left", "rows": "right", "from": "left", "to": "left"}
+    columns |= {"gaps": "right", "missing": "right"}
     rows = []
     for item in done:
         report = item.report
         cells = (item.history.path.stem, report.symbol, _interval_words(report), f"{report.rows:,}")
         times = (_date(report.from_ns), _date(report.to_ns))
-        rows.append((*cells, *times, f"{report.gaps:,}", f"{report.missing:,}", f"{report.roundings:,}"))
+        rows.append((*cells, *times, f"{report.gaps:,}", f"{report.missing:,}"))
     _table(columns, rows)
     if any(item.report.inferred for item in done):
         _say("~ the most frequent step of the data; say --interval to hold them against yours")
@@ -83,6 +85,9 @@ def render_imported(done: Sequence[Imported]) -> None:
         left_out = ", ".join(f"{number} {kind}" for kind, number in sorted(item.dropped.items()))
         if left_out or item.moved:
             _say(f"{item.history.path.stem}: left out {left_out or 'nothing'}; sorted in {item.moved}")
+        if item.report.roundings:
+            scale = item.history.instrument.volume_scale
+            _say(f"{item.history.path.stem}: {item.report.roundings:,} volumes rounded to {scale} decimals")
         for note in item.report.notes:
             _say(f"{item.history.path.stem}: {note}")
     _say(f"in {done[0].history.path.parent}")

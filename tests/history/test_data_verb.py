@@ -68,7 +68,7 @@ def test_import_list_check(bot4: Run, write_csv: Write, candles: Rows, instrumen
     assert sorted(path.name for path in home.iterdir()) == ["spot_btcusdt_1m.b4h", "spot_ethusdt_1m.b4h"]
     listed = bot4("list")
     assert listed.exit_code == 0
-    assert "spot_btcusdt_1m  BTC/USDT  1m bars" in listed.stdout
+    assert "spot_btcusdt_1m BTC/USDT 1m bars   10 2022-08-01 2022-08-01       0" in listed.stdout
     checked = bot4("check", "spot_btcusdt_1m", home / "spot_ethusdt_1m.b4h")
     assert checked.exit_code == 0
     assert checked.stdout.count("\n  ok\n") == 2
@@ -164,6 +164,12 @@ def test_to_names_a_file_or_a_directory(
     other = write_csv(candles, "ethusdt.csv")
     line = refusal(bot4("import", path, other, "--instrument", instrument, "--to", tmp_path / "y.b4h"), 2)
     assert "these are 2 histories; name a directory" in line
+
+
+def test_roundings_are_told(bot4: Run, write_csv: Write, candles: Rows, instrument: Path) -> None:
+    candles[0][5] = "2.5833652000000003"
+    result = bot4("import", write_csv(candles), "--instrument", instrument, "--volume-scale", 3)
+    assert "btcusdt: 1 volumes rounded to 3 decimals" in result.stdout
 
 
 def test_two_files_of_one_name_are_refused(bot4: Run, write_csv: Write, candles: Rows, instrument: Path) -> None:
