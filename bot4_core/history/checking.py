@@ -195,7 +195,7 @@ def check_file(
     Raises:
         HistoryError: when the file cannot be read at all: missing, cut, a damaged header, a wrong hash.
     """
-    if _is_history(path):
+    if is_history(path):
         return check_history(path)
     selection = Selection(
         instrument=instrument or _UNLISTED,
@@ -245,7 +245,8 @@ def check_history(path: Path) -> Report:
     return build_report(events, analysis, findings, origin)
 
 
-def _is_history(path: Path) -> bool:
+def is_history(path: Path) -> bool:
+    """Whether a file begins like a history, whatever its name; HistoryError when it cannot be read."""
     try:
         with path.open("rb") as stream:
             return stream.read(len(MAGIC))[:6] == MAGIC[:6]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -194,6 +196,7 @@ def test_two_files_of_one_name_are_refused(bot4: Run, write_csv: Write, candles:
         (["synth", "x", "--price", "NaN"], "is not a plain decimal number"),
         (["synth", "x", "--start", "yesterday"], "Invalid value for '--start'"),
         (["synth", "x", "--symbol", "BTC"], "must read BASE/QUOTE"),
+        (["synth", "../x"], "is a path, not a name"),
         (["synth", "x", "--tick", "0"], "must be greater than 0"),
         (["synth", "x", "--volatility", "2"], "volatility 2.0 must be above 0"),
         (["synth", "x", "--price", "1", "--price", "2"], "2 --price for 1 --symbol: give one, or one for each"),
@@ -232,6 +235,15 @@ def test_a_market_that_the_recording_lacks_is_refused(bot4: Run, write_csv: Writ
     line = refusal(bot4("import", path, "--instrument", instrument, "--type", "um"), 2)
     assert "holds no market um, only spot" in line
     assert bot4("import", path, "--instrument", instrument, "--type", "spot").exit_code == 0
+
+
+def test_help_loads_no_numpy(home: Path) -> None:
+    code = (
+        "import sys; from bot4_core.cli import main\n"
+        "try: main(['data', 'import', '--help'])\n"
+        "except SystemExit: sys.exit('numpy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
 
 
 def test_list_shows_an_empty_and_a_damaged_catalogue(bot4: Run, home: Path) -> None:
