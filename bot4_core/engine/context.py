@@ -184,11 +184,11 @@ class StrategyContext:
 
     def every(self, period: str, name: str = "") -> None:
         """Sets a repeating timer."""
-        self._engine.timers.repeat(parse_interval(period), name or period, self)
+        self._engine.timers.repeat(parse_interval(period), name or period, self, self._desk.now)
 
     def at(self, ts: int, name: str = "") -> None:
         """Sets a timer for one moment."""
-        self._engine.timers.once(ts, name, self)
+        self._engine.timers.once(ts, name, self, self._desk.now)
 
     def _index(self, instrument: Instrument) -> int:
         index = self._by_symbol.get(instrument.symbol)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterable
 
@@ -13,6 +14,7 @@ from ..domain.instrument import Instrument
 from ..errors import DomainError
 from .indicators import KINDS, IndicatorState, Row
 
+_PERIOD = re.compile(r"([0-9]{1,5})([smhd])", re.ASCII)
 _UNITS_NS = {"s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9}
 
 
@@ -22,10 +24,10 @@ def parse_interval(text: str) -> int:
     Raises:
         DomainError: for anything else.
     """
-    number, unit = text[:-1], text[-1:]
-    if unit not in _UNITS_NS or not (number.isascii() and number.isdigit()) or not 0 < int(number) <= 10_000:
-        raise DomainError(f"{text!r} is no period: write a whole number and s, m, h or d, as 5m")
-    return int(number) * _UNITS_NS[unit]
+    match = _PERIOD.fullmatch(text) if isinstance(text, str) else None
+    if match is None or not 0 < int(match[1]) <= 10_000:
+        raise DomainError(f"{text!r:.40} is no period: write a whole number and s, m, h or d, as 5m")
+    return int(match[1]) * _UNITS_NS[match[2]]
 
 
 class BarWindow:

@@ -26,14 +26,14 @@ class Timers:
         self.start_ns = 0
         self.next_ns = NEVER_NS
 
-    def repeat(self, every_ns: int, name: str, owner: StrategyContext | None) -> None:
-        """A timer at each UTC multiple of the period; owner None is the engine itself."""
-        due = (self.start_ns // every_ns + 1) * every_ns
+    def repeat(self, every_ns: int, name: str, owner: StrategyContext | None, now: int = 0) -> None:
+        """A timer at each UTC multiple of the period after ``now``; owner None is the engine itself."""
+        due = (max(self.start_ns, now) // every_ns + 1) * every_ns
         self._push(Timer(name, due, every_ns), owner)
 
-    def once(self, ts: int, name: str, owner: StrategyContext) -> None:
+    def once(self, ts: int, name: str, owner: StrategyContext, now: int = 0) -> None:
         """A timer for one moment; one in the past is due at once."""
-        self._push(Timer(name, max(ts, self.start_ns), 0), owner)
+        self._push(Timer(name, max(ts, self.start_ns, now), 0), owner)
 
     def _push(self, timer: Timer, owner: StrategyContext | None) -> None:
         if len(self._heap) >= _MAX_TIMERS:
@@ -43,10 +43,18 @@ class Timers:
         self.next_ns = self._heap[0][0]
 
     def due(self, ts: int) -> Iterator[tuple[Timer, StrategyContext | None]]:
-        """Takes out the timers due at or before ``ts``; repeating ones are set anew first."""
+        """Takes out the timers due at or before ``ts``; repeating ones are set anew first.
+
+        Raises:
+            DomainError: when timers for one moment keep setting new ones for the same moment.
+        """
         self.start_ns = ts
+        singles = 0
         while self._heap and self._heap[0][0] <= ts:
             _, _, timer, owner = heapq.heappop(self._heap)
+            singles += not timer.every_ns
+            if singles > _MAX_TIMERS:
+                raise DomainError(f"timer {timer.name!r} sets itself again for a moment that is over: set a later one")
             self.next_ns = self._heap[0][0] if self._heap else NEVER_NS
             if timer.every_ns:
                 self._push(Timer(timer.name, timer.ts + timer.every_ns, timer.every_ns), owner)
