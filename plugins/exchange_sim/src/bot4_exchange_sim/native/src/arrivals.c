@@ -200,10 +200,17 @@ static int bar_in_progress(const b4s_kernel *k, const b4s_order *o, int64_t ts)
     return 0;
 }
 
+/* True when the venue has heard of the order; a cancel can be sent before the order it names. */
+static int has_arrived(b4s_kernel *k, const b4s_order *o)
+{
+    const b4s_order *entry = o->state == B4S_DORMANT ? b4s_at(k, o->parent) : o;
+    return entry && entry->state != B4S_WAITING;
+}
+
 static void arrive_cancel(b4s_kernel *k, const b4s_arrival *a)
 {
     b4s_order *o = b4s_find(k, a->id);
-    if (!o)
+    if (!o || !has_arrived(k, o))
         b4s_report_id(k, B4_KIND_CANCEL_REJECTED, a, B4_REASON_UNKNOWN_ORDER);
     else if (bar_in_progress(k, o, a->ts))
         o->cancelling = 1;

@@ -45,8 +45,9 @@ int b4s_attach(b4s_kernel *k, uint64_t valuation)
     if (!k)
         return B4_E_NULL;
     b4_valuation *v = (b4_valuation *)(uintptr_t)valuation;
-    if (v && (valuation % B4_CACHE_LINE || v->abi != B4_VALUATION_ABI))
-        return B4_E_ABI;
+    int rc = v ? b4_valuation_check(v) : B4_OK;
+    if (rc < 0)
+        return rc;
     if (v && v->n_instruments < k->n_markets)
         return B4_E_RANGE;
     k->valuation = v;
