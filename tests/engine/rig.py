@@ -5,7 +5,7 @@ The venue is the test itself: it decides which commands are acknowledged, filled
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 from attrs import define, frozen
@@ -16,13 +16,14 @@ from bot4_core.domain.limits import Limits
 from bot4_core.domain.order import Order, OrderType, Role, Side
 from bot4_core.engine.account import Account
 from bot4_core.engine.context import StrategyContext
-from bot4_core.engine.core import Engine
+from bot4_core.engine.core import Engine, Pull
 from bot4_core.engine.desk import Action, Desk
 from bot4_core.engine.gate import Gate
 from bot4_core.engine.orders import ClientIds, OrderTable
 from bot4_core.engine.rules import Venue, Wish, worst_price
 from bot4_core.engine.series import Feed
 from bot4_core.native.latch import Latch
+from bot4_core.protocols import RunStatus
 from bot4_core.strategy import Strategy
 
 MINUTE = 60 * 10**9
@@ -57,7 +58,7 @@ class Rig:
     facts: list[Fact]
     steps: bytearray
     reports: bytearray
-    step_call: object
+    advance: Callable[[Pull], int]
     now: int = 0
     trade_id: int = 0
 
@@ -78,7 +79,8 @@ class Rig:
         for memory, rows in ((self.steps, events), (self.reports, reports)):
             for place, row in enumerate(rows):
                 EVENT.pack_into(memory, place * EVENT_SIZE, *row)
-        self.step_call(len(events) | len(reports) << 16)  # type: ignore[operator]  # the engine's closure
+        status = len(events) | len(reports) << RunStatus.REPORTS_SHIFT
+        self.advance(lambda _until_ns: status)
 
     def bar(self, close: int, index: int = 0, *, low: int = 0, high: int = 0, volume: int = 10**6, ts: int = 0) -> None:
         """One bar, a minute after the last one."""
@@ -189,9 +191,9 @@ def rig(
     engine.add_strategy(strategy or Quiet(), "quiet", "main", list(range(len(table))))
     steps, reports = bytearray(_ROOM * EVENT_SIZE), bytearray(_ROOM * EVENT_SIZE)
     engine.start(0)
-    call = engine.connect(memoryview(steps), memoryview(reports))
+    advance = engine.connect(memoryview(steps), memoryview(reports))
     context = next(iter(engine.dispatch._strategies.values()))[0]
-    return Rig(engine, context, facts, steps, reports, call)
+    return Rig(engine, context, facts, steps, reports, advance)
 
 
 __all__ = ["BTC", "ETH", "MINUTE", "Action", "Fact", "Flag", "Quiet", "Rig", "rig"]
