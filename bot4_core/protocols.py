@@ -28,6 +28,8 @@ class RunStatus:
     """The valuation has this step's marks already; it does where the step has no reports."""
     MORE = 1 << 36
     """The budget of this call is spent and nobody wanted to wake: go on with ``run_on``."""
+    NO_STEP = TIMER | FINISHED | MORE
+    """Any of the reasons for which there is no step to process."""
 
 
 @runtime_checkable

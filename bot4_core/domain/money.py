@@ -10,6 +10,7 @@ import re
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from enum import Enum
 from fractions import Fraction
+from functools import lru_cache
 
 from ..errors import DomainError
 
@@ -122,6 +123,7 @@ def from_units(units: int, scale: int) -> Decimal:
     return Decimal(units).scaleb(-scale, EXACT)
 
 
+@lru_cache(maxsize=256)  # limits and fees come back with every order, and a Fraction costs microseconds
 def ratio_to_fraction(value: Decimal) -> tuple[int, int]:
     """A ratio as exact numerator and positive denominator."""
     fraction = Fraction(value)

@@ -24,12 +24,11 @@ from .core import Engine
 from .desk import Action
 from .dispatch import strategy_errors
 
-#: how many wakes pass between two looks at the clock and the progress callback
-_PROGRESS_MASK = (1 << 14) - 1
+#: the progress callback is called each time so many turns of the loop are done, less one
+_PROGRESS_MASK = 63
 #: a cancelled order's answer and its knock-on reports are taken in within so many extra steps at an interrupt
 _DRAIN_STEPS = 64
 
-_NO_STEP = RunStatus.TIMER | RunStatus.FINISHED | RunStatus.MORE
 _REPORTS = RunStatus.EVENTS << RunStatus.REPORTS_SHIFT
 
 #: ``progress(processed events, total events, time of the market in UTC ns)``
@@ -148,7 +147,7 @@ class _Loop:
     def __init__(self, assembly: Assembly, engine: Engine, progress: Progress | None) -> None:
         self._exchange = assembly.exchange
         self._engine = engine
-        self._step = engine.connect(self._exchange.step, self._exchange.reports)
+        self._advance = engine.connect(self._exchange.step, self._exchange.reports)
         self._progress = progress
         self._stop = _Stop()
 
@@ -170,28 +169,23 @@ class _Loop:
 
     def _replay(self) -> None:
         exchange, engine, stop = self._exchange, self._engine, self._stop
-        run, timers, outbox = exchange.run, engine.timers, engine.desk.outbox
-        step = self._step
-        wakes = 0
+        advance, timers, outbox = self._advance, engine.timers, engine.desk.outbox
+        calls = 0
         while not stop.reason:
-            status = run(timers.next_ns)
-            if status & _NO_STEP:
-                if status & RunStatus.MORE:
-                    status = exchange.run_on(timers.next_ns)
-                    self._show()
-                if status & RunStatus.FINISHED and not outbox:
-                    return
-                if status & RunStatus.TIMER:
-                    engine.run_timers(timers.next_ns)
-            if not status & _NO_STEP:
-                step(status)
-                if status & _REPORTS:
-                    for index in engine.take_changed():
-                        self._follow(index)
+            status = advance(exchange.run)
+            if status & RunStatus.MORE:
+                status = advance(exchange.run_on)
+                self._show()
+            if status & RunStatus.FINISHED and not outbox:
+                return
+            if status & RunStatus.TIMER:
+                engine.run_timers(timers.next_ns)
+            for index in engine.take_changed():
+                self._follow(index)
             if outbox:
                 self._send()
-            wakes += 1
-            if not wakes & _PROGRESS_MASK:
+            calls += 1
+            if not calls & _PROGRESS_MASK:
                 self._show()
 
     def _show(self) -> None:
@@ -213,10 +207,9 @@ class _Loop:
         engine.desk.cancel_entries()
         self._send()
         for _ in range(_DRAIN_STEPS):
-            status = exchange.run(engine.desk.now)
+            status = self._advance(lambda _: exchange.run(engine.desk.now) & ~RunStatus.EVENTS)
             if not status & _REPORTS:
                 return
-            self._step(status & ~RunStatus.EVENTS)
 
 
 def _summary(

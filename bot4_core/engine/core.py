@@ -25,6 +25,11 @@ from .timers import Timers
 
 _BUCKET_TIMER = "close-buckets"
 _MARKED_EVENT = RunStatus.MARKED | 1
+#: after so many steps the driver looks at signals and progress
+_STEPS_AT_ONCE = 4096
+
+#: ``pull(until_ns)`` gives the next step as a packed ``RunStatus``: ``Replay.run``, or its sibling ``run_on``
+Pull = Callable[[int], int]
 
 
 class Engine:
@@ -66,7 +71,7 @@ class Engine:
         for length in sorted({length for feed in self.feeds for length in feed.tick_intervals}):
             self.timers.repeat(length, _BUCKET_TIMER, None)
 
-    def connect(self, events: memoryview, reports: memoryview) -> Callable[[int], None]:
+    def connect(self, events: memoryview, reports: memoryview) -> Callable[[Pull], int]:
         """Names the memory that steps are read from; call it after :meth:`start`.
 
         Args:
@@ -74,37 +79,48 @@ class Engine:
             reports: rows of its order reports, in the venue's order.
 
         Returns:
-            The function that processes one step, given its packed ``RunStatus``. It is a closure because it runs
-            once per wake: the common step, one event that the exchange has marked already, costs one call.
+            ``advance(pull)``: pulls steps and processes them until the driver is needed, and gives the last status:
+            commands wait, there were reports, there was no step, or a bounded number of steps is done. It is a
+            closure with everything at hand because its loop runs once per wake.
         """
         handlers = [feed.handlers() for feed in self.feeds]
-        desk, timers, unpack = self.desk, self.timers, EVENT.unpack_from
-        mark, pointer = self.account.valuation.mark_events, pointer_to(events)
-        mask, shift = RunStatus.EVENTS, RunStatus.REPORTS_SHIFT
+        desk, timers, outbox, unpack = self.desk, self.timers, self.desk.outbox, EVENT.unpack_from
+        pointer = pointer_to(events)
 
-        def step(status: int) -> None:
-            if status == _MARKED_EVENT:
-                row = unpack(events, 0)
-                desk.now = row[0]
-                handlers[row[1]][row[2]](row)
-            else:
-                n_events, n_reports = status & mask, status >> shift & mask
-                if n_reports:
-                    self._apply(reports[: n_reports * EVENT_SIZE])
-                breach = bool(status & RunStatus.BREACH)
-                if n_events and not status & RunStatus.MARKED:
-                    breach = mark(pointer, n_events) > 0
-                for row in EVENT.iter_unpack(events[: n_events * EVENT_SIZE]):
+        def advance(pull: Pull) -> int:
+            for _ in range(_STEPS_AT_ONCE):
+                status = pull(timers.next_ns)
+                if status == _MARKED_EVENT:
+                    row = unpack(events, 0)
                     desk.now = row[0]
                     handlers[row[1]][row[2]](row)
-                if breach and not self.halted:
-                    self._halt_on_drawdown()
+                    if timers.next_ns <= row[0]:
+                        self.run_timers(row[0])
+                    if outbox:
+                        break
+                else:
+                    if not status & RunStatus.NO_STEP:
+                        process(status)
+                    break
+            return status
+
+        def process(status: int) -> None:
+            n_events, n_reports = status & RunStatus.EVENTS, status >> RunStatus.REPORTS_SHIFT & RunStatus.EVENTS
+            self._apply(reports[: n_reports * EVENT_SIZE])
+            breach = bool(status & RunStatus.BREACH)
+            if n_events and not status & RunStatus.MARKED:
+                breach = self.account.valuation.mark_events(pointer, n_events) > 0
+            for row in EVENT.iter_unpack(events[: n_events * EVENT_SIZE]):
+                desk.now = row[0]
+                handlers[row[1]][row[2]](row)
+            if breach and not self.halted:
+                self._halt_on_drawdown()
             if timers.next_ns <= desk.now:
                 self.run_timers(desk.now)
             if self._touched and self._guarded:
                 self._check_coverage()
 
-        return step
+        return advance
 
     def _apply(self, reports: memoryview) -> None:
         for row in EVENT.iter_unpack(reports):
