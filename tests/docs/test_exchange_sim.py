@@ -40,7 +40,7 @@ def test_no_rule_is_both_in_force_and_absent() -> None:
 
 
 def test_the_bounds_are_the_kernels() -> None:
-    open_orders = Rules.__attrs_attrs__.capacity.default  # type: ignore[attr-defined]  # attrs adds it
+    open_orders = Rules.__attrs_attrs__.capacity.default
     stated = (
         f"{lib.B4S_MAX_INSTRUMENTS} instruments, {lib.B4S_MAX_STREAMS} histories, {open_orders:,} open orders with the "
         f"attached ones, {lib.B4S_MAX_STEP:,} events of one time"
