@@ -75,6 +75,8 @@ class Desk:
             self.outbox.clear()
             for command in batch:
                 if command.action is Action.CANCEL:
+                    if command.order.is_terminal:  # latched before the send: the venue never saw it
+                        continue
                     words = (command.order.order_id, 0, 0, 0, 0, 0)
                     self.journal(self.now, command.order.index, Kind.CANCEL, 0, words, None)
                     yield command
@@ -84,8 +86,9 @@ class Desk:
     def _commit(self, order: Order) -> bool:
         """The last look before the send (O-6), then Validated → Submitted for the order and what it brings along."""
         if order.raises_risk and self.latch.mode != Mode.ACTIVE:
-            order.move(OrderState.CANCELLED, self.now, "latched before the send")
-            self.orders.retire(order)
+            for each in (order, *self._attached(order)):
+                each.move(OrderState.CANCELLED, self.now, "latched before the send")
+                self.orders.retire(each)
             return False
         for each in (order, *self._attached(order)):
             each.move(OrderState.SUBMITTED, self.now)

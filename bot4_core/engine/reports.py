@@ -5,18 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..domain.event import Flag, Kind, Reason
-from ..domain.order import Order, OrderState, Role
+from ..domain.order import MOVES, TERMINAL, Order, OrderState, Role
 from ..strategy import Fill
 from .indicators import Row
 
 if TYPE_CHECKING:
     from .core import Engine
 
-_ENDS = {
+#: what a report makes of its order, where the order's state allows it
+_STATES: dict[int, OrderState] = {
+    Kind.ACK: OrderState.ACKNOWLEDGED,
+    Kind.TRIGGERED: OrderState.TRIGGERED,
     Kind.CANCELLED: OrderState.CANCELLED,
     Kind.REJECTED: OrderState.REJECTED,
     Kind.EXPIRED: OrderState.EXPIRED,
 }
+_REASONS = {int(reason): reason.name for reason in Reason}
 
 
 def apply_report(engine: Engine, row: Row) -> None:
@@ -34,19 +38,24 @@ def apply_report(engine: Engine, row: Row) -> None:
     if kind == Kind.FILL:
         _apply_fill(engine, order, row)
         return
-    engine.desk.journal(row[0], row[1], kind, row[3], row[4:10], None)
-    if kind == Kind.ACK:
-        if order.state is OrderState.SUBMITTED:
-            order.move(OrderState.ACKNOWLEDGED, row[0])
-    elif kind == Kind.TRIGGERED:
-        if order.state in (OrderState.SUBMITTED, OrderState.ACKNOWLEDGED):
-            order.move(OrderState.TRIGGERED, row[0])
-    elif kind == Kind.CANCEL_REJECTED:
+    after = _STATES.get(kind)
+    odd = after is not None and _contradicts(order, after, row)
+    engine.desk.journal(row[0], row[1], kind, row[3] | (Flag.VIOLATION if odd else 0), row[4:10], None)
+    if kind == Kind.CANCEL_REJECTED:
         order.pending_cancel = False
-    elif not order.is_terminal:
-        order.move(_ENDS[Kind(kind)], row[0], Reason(row[6]).name)
-        _ended(engine, order, row[0])
-        engine.dispatch.tell_order(order)
+    elif after is not None and after in MOVES[order.state]:
+        order.move(after, row[0], _REASONS.get(row[6], f"reason {row[6]}") if after in TERMINAL else "")
+        if order.is_terminal:
+            _ended(engine, order, row[0])
+            engine.dispatch.tell_order(order)
+
+
+def _contradicts(order: Order, after: OrderState, row: Row) -> bool:
+    """True for an end that our books do not agree with: out of turn, or the venue counts other fills (O-3)."""
+    if after not in TERMINAL:
+        return False  # a late acknowledgement is overtaken, not wrong
+    told = row[5] if after is not OrderState.REJECTED else 0
+    return after not in MOVES[order.state] or told != order.filled_lots
 
 
 def _apply_fill(engine: Engine, order: Order, row: Row) -> None:
@@ -66,13 +75,13 @@ def _apply_fill(engine: Engine, order: Order, row: Row) -> None:
 
 
 def _ended(engine: Engine, order: Order, ts: int) -> None:
-    """Retires an order; attached orders shrink to what their entry really filled."""
+    """Retires an order; attached orders shrink to what their entry really filled, and never grow again."""
     engine.desk.orders.retire(order)
-    if order.role is not Role.ENTRY or order.filled_lots == order.quantity_lots or not order.filled_lots:
+    if order.role is not Role.ENTRY or not order.filled_lots:
         return
     for child_id in (order.stop_id, order.target_id):
         child = engine.desk.orders.find(child_id) if child_id else None
-        if child is None or child.is_terminal:
+        if child is None or child.is_terminal or child.quantity_lots <= order.filled_lots:
             continue
         child.quantity_lots = order.filled_lots
         engine.desk.journal(ts, order.index, Kind.RESIZED, 0, (child.order_id, order.filled_lots, 0, 0, 0, 0), None)
