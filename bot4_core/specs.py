@@ -30,15 +30,17 @@ class Capability(StrEnum):
     """
 
     INSTRUMENTS = "instruments"
-    """``create()`` returns an object with ``parse_instruments(bytes) -> list[Instrument]``."""
+    """The object has ``parse_instruments(bytes) -> list[Instrument]`` (``bot4 plugins instruments``)."""
     REPLAY = "replay"
     """The object satisfies the SDK's ``Replay`` protocol: it plays recorded history against resting orders."""
     ATTACHED_ORDERS = "attached-orders"
     """An entry brings its protective stop and target along; they work from its first fill on."""
     REDUCE_ONLY = "reduce-only"
     """The exchange itself keeps a reducing order from flipping the position."""
-    SHORT = "short"
-    """Positions below zero are possible, if the account's settings allow them."""
+
+
+#: What an exchange must be capable of before a strategy may trade on it: every entry brings a stop, and no exit flips.
+NEEDED_TO_TRADE = (Capability.REPLAY, Capability.ATTACHED_ORDERS, Capability.REDUCE_ONLY)
 
 
 @frozen(kw_only=True)

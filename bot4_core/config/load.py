@@ -109,7 +109,7 @@ def _override(document: dict[str, Any], overrides: Iterable[str]) -> tuple[dict[
     mistakes: list[Mistake] = []
     for text in overrides:
         try:
-            place, value = _split_override(text)
+            place, value = split_override(text)
             _put(document, place, value)
             applied[place] = one_line(text)
         except Problems as problems:
@@ -117,7 +117,12 @@ def _override(document: dict[str, Any], overrides: Iterable[str]) -> tuple[dict[
     return applied, mistakes
 
 
-def _split_override(text: str) -> tuple[Place, Any]:
+def split_override(text: str) -> tuple[Place, Any]:
+    """The place and the value of a ``path=value`` argument.
+
+    Raises:
+        Problems: it is not of that form, or the value is no TOML.
+    """
     path, equals, written = text.partition("=")
     path = path.strip().removeprefix("$").removeprefix(".")
     place: list[str | int] = []

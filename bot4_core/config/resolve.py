@@ -8,7 +8,7 @@ import attrs
 
 from ..errors import ConfigError, Mistake
 from ..plugins import Registry
-from ..specs import RESERVED_KEYS, Capability, ExchangeSpec, RiskSpec, SinkSpec, Spec, StrategySpec
+from ..specs import NEEDED_TO_TRADE, RESERVED_KEYS, ExchangeSpec, RiskSpec, SinkSpec, Spec, StrategySpec
 from ..strategy import Strategy
 from .lines import Place
 from .model import Config, Part, Plan, S, Table
@@ -92,9 +92,12 @@ def _untradable(table: Table, exchanges: Mapping[str, Part[ExchangeSpec] | None]
     found: _Found = []
     for position, market in enumerate(table.trade):
         part = exchanges.get(market.exchange)
-        if part is None or Capability.REPLAY in part.spec.capabilities:
-            continue
-        can = ", ".join(sorted(part.spec.capabilities)) or "nothing"
-        message = f"{market.exchange} ({part.spec.name}) takes no orders yet, it offers {can}; trade on the simulator"
-        found.append(((*table.at, "trade", position), message))
+        lacks = [] if part is None else [one for one in NEEDED_TO_TRADE if one not in part.spec.capabilities]
+        if part is not None and lacks:
+            can = ", ".join(sorted(part.spec.capabilities)) or "nothing"
+            name = f"{market.exchange} ({part.spec.name})"
+            message = (
+                f"{name} takes no orders yet: it lacks {', '.join(lacks)} and offers {can}; trade on the simulator"
+            )
+            found.append(((*table.at, "trade", position), message))
     return found

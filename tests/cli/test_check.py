@@ -87,7 +87,7 @@ def test_a_venue_that_takes_no_orders_yet_is_refused_in_one_line(folder: Path) -
     result = check(folder)
     assert result.exit_code == 2
     (line,) = result.stderr.splitlines()
-    assert "main (kraken) takes no orders yet, it offers instruments" in line
+    assert "main (kraken) takes no orders yet: it lacks replay" in line
 
 
 def test_a_plugin_that_is_installed_but_not_allowed_is_pointed_out(folder: Path) -> None:

@@ -14,7 +14,7 @@ from attrs import field, frozen
 
 from bot4_core.errors import ConfigError, DomainError
 from bot4_core.plugins import Loaded, PluginInfo, Registry
-from bot4_core.specs import Capability, ExchangeSpec, RiskSpec, SinkSpec, Spec
+from bot4_core.specs import NEEDED_TO_TRADE, Capability, ExchangeSpec, RiskSpec, SinkSpec, Spec
 
 GOOD = """\
 [bot]
@@ -94,7 +94,7 @@ def _make(settings: object, services: object) -> object:
 @pytest.fixture
 def registry() -> Registry:
     return registry_of(
-        ExchangeSpec(name="made", settings=ExchangeSettings, create=_make, capabilities={Capability.REPLAY}),
+        ExchangeSpec(name="made", settings=ExchangeSettings, create=_make, capabilities=NEEDED_TO_TRADE),
         ExchangeSpec(name="listing", settings=SinkSettings, create=_make, capabilities={Capability.INSTRUMENTS}),
         RiskSpec(name="made", settings=RiskSettings, create=_make),
         SinkSpec(name="made", settings=SinkSettings, create=_make),

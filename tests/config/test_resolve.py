@@ -6,11 +6,13 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
+import attrs
 import pytest
 
 from bot4_core.config import Plan, load_config, resolve
 from bot4_core.errors import ConfigError
 from bot4_core.plugins import Registry
+from bot4_core.specs import NEEDED_TO_TRADE, Capability, ExchangeSpec
 
 from .conftest import GOOD, TREND, lines_of, registry_of
 
@@ -78,9 +80,21 @@ def test_a_plugin_of_the_allowlist_that_is_missing_is_named_there(write: Write) 
 def test_trading_on_an_exchange_that_takes_no_orders_is_refused(write: Write, registry: Registry) -> None:
     content = GOOD.replace('use = "made"\nhistory = ["a.b4h"]\nbalances = { USDT = "100000" }', 'use = "listing"')
     assert refused(write(content), registry) == [
-        ":17 $.strategy.trend.trade[0]: main (listing) takes no orders yet, it offers instruments; "
-        "trade on the simulator"
+        ":17 $.strategy.trend.trade[0]: main (listing) takes no orders yet: it lacks replay, attached-orders, "
+        "reduce-only and offers instruments; trade on the simulator"
     ]
+
+
+@pytest.mark.parametrize("lacking", NEEDED_TO_TRADE)
+def test_an_exchange_that_lacks_one_thing_every_order_needs_is_refused(
+    write: Write, registry: Registry, lacking: Capability
+) -> None:
+    spec = registry.find(ExchangeSpec, "made")
+    assert spec is not None
+    poorer = attrs.evolve(spec, capabilities=set(NEEDED_TO_TRADE) - {lacking})
+    others = [one.specs[0][1] for one in registry.loaded if one.specs[0][1] is not spec]
+    (line,) = refused(write(), registry_of(poorer, *others))
+    assert f"it lacks {lacking} and offers" in line
 
 
 def test_the_file_of_a_strategy_is_found_beside_the_config(

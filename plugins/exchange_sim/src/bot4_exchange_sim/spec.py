@@ -18,8 +18,6 @@ SPEC = ExchangeSpec(
     name="sim",
     settings=SimSettings,
     create=_create,
-    capabilities=frozenset(
-        {Capability.REPLAY, Capability.ATTACHED_ORDERS, Capability.REDUCE_ONLY, Capability.SHORT}
-    ),
+    capabilities=frozenset({Capability.REPLAY, Capability.ATTACHED_ORDERS, Capability.REDUCE_ONLY}),
     summary="Simulated exchange: replays history, fills conservatively.",
 )
