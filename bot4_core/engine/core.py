@@ -152,7 +152,10 @@ class Engine:
         touched, self._touched = self._touched, set()
         for index in sorted(touched):
             uncovered = self.coverage.update(index, self.desk.now)
-            self._close(index, uncovered, "no live stop (P-2)")
+            if self.halted:  # an entry that was on its way fills after the flattening (K-7)
+                self._close(index, self.desk.closable_lots(index), "halt")
+            else:
+                self._close(index, uncovered, "no live stop (P-2)")
 
     def _close(self, index: int, lots: int, tag: str) -> None:
         lots = min(lots, self.desk.closable_lots(index))
