@@ -97,7 +97,7 @@ def test_no_record_of_two_threads_is_lost() -> None:
 
 def test_null_and_other_arrays_are_refused() -> None:
     with pytest.raises(NativeError, match="int64"):
-        Histogram().record_batch(np.zeros(3, np.int32))  # type: ignore[arg-type] # the mistake under test
+        Histogram().record_batch(np.zeros(3, np.int32))  # type: ignore[arg-type]  # the mistake under test
     assert lib.b4_histogram_record(ffi.NULL, 1) == lib.B4_E_NULL
     assert lib.b4_histogram_error(ffi.NULL) == lib.B4_E_NULL
     histogram = Histogram()

@@ -13,8 +13,8 @@ from attrs import define, field
 from bot4_exchange_sim.exchange import SimExchange
 from bot4_exchange_sim.settings import SimSettings
 
-from bot4_core.history.file import write_history
 from bot4_core.sdk import EVENT, EVENT_DTYPE, Flag, Instrument, Kind, Order, OrderType, RunStatus, Services, Side
+from bot4_core.testing import write_history
 
 INTERVAL = 60_000_000_000
 #: open of the first bar; a full minute, 2020-09-13
