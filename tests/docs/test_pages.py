@@ -85,6 +85,12 @@ def test_the_decisions_are_listed_and_numbered() -> None:
         assert [part for part in ("**Context.**", "**Choice.**", "**Cost.**") if part not in text] == []
 
 
+def test_every_page_of_docs_is_listed() -> None:
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert {name for name in pages if f"({name})" not in index} == set()
+
+
 def test_the_licence_is_the_standard_text() -> None:
     text = (ROOT / "LICENSE").read_text(encoding="utf-8")
     assert text.lstrip().startswith("Apache License\n                           Version 2.0, January 2004")
