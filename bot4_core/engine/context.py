@@ -173,7 +173,7 @@ class StrategyContext:
         wanted = _positive(quantity, "quantity")
         lots = self._desk.closable_lots(index)
         if wanted is not None:
-            lots = min(lots, instrument.lots(wanted, Rounding.FLOOR))
+            lots = min(lots, self._table[index].lots(wanted, Rounding.FLOOR))
         if lots <= 0:
             return None
         return self._desk.close_position(index, lots, self.name, self.exchange, tag)
@@ -220,9 +220,12 @@ class StrategyContext:
         ml_confidence: Number | None = None,
     ) -> Order:
         index = self._index(instrument)
+        instrument = self._table[index]  # ours: a stranger's of the same symbol may have another tick
         price = self._ticks(instrument, limit, "limit")
         trigger_ticks = self._ticks(instrument, trigger, "trigger")
         kind = _TYPES[bool(price), bool(trigger_ticks)]
+        if post_only and kind is not OrderType.LIMIT:
+            raise DomainError("post_only needs a limit and no trigger: other orders take liquidity")
         mark = self._account.mark_ticks(index)
         worst = worst_price(kind, side, price, trigger_ticks, mark, self._desk.gate.limits.collar)
         entry = price or trigger_ticks or mark
@@ -254,7 +257,12 @@ class StrategyContext:
         return order
 
     def _expiry(self, tif: TimeInForce, expire_ns: int) -> int:
-        if (tif is TimeInForce.GTD) != (expire_ns > self._desk.now):
+        if not isinstance(tif, TimeInForce):
+            raise DomainError(f"tif {tif!r:.40} must be one of TimeInForce, as TimeInForce.IOC")
+        if isinstance(expire_ns, bool) or not isinstance(expire_ns, int):
+            raise DomainError(f"expire_ns {expire_ns!r:.40} must be a whole number of UTC nanoseconds")
+        wanted = expire_ns > self._desk.now if tif is TimeInForce.GTD else expire_ns == 0
+        if not wanted:
             raise DomainError("expire_ns must lie in the future, and belongs to TimeInForce.GTD only")
         return expire_ns
 
