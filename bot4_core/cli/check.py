@@ -8,6 +8,7 @@ import attrs
 import click
 
 from ..config import Part, Plan, load_config, resolve
+from ..config.model import without_password
 from ..config.structure import show
 from ..errors import ConfigError
 from ..plugins import load
@@ -45,7 +46,8 @@ def _render(plan: Plan) -> None:
     bot = plan.config.bot
     guard = ", UNGUARDED: the immutable limits are off" if bot.unguarded else ""
     tree = Tree(Text(f"{bot.name} ({bot.mode}, seed {bot.seed}{guard})", style="bold"))
-    tree.add(Text(f"journal {plan.config.journal_url or 'SQLite in the state directory'}"))
+    journal = plan.config.journal_url
+    tree.add(Text(f"journal {without_password(journal) if journal else 'SQLite in the state directory'}"))
     for name, exchange in plan.exchanges.items():
         can = ", ".join(sorted(exchange.spec.capabilities)) or "nothing yet"
         _add(tree, f"exchange {name} = {exchange.spec.name} (can: {can})", exchange)

@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import ConfigError, Mistake
 from ..plugins import nearest, one_line
 from .lines import Place, find_lines, nesting
-from .model import BotConfig, Config, JournalConfig, Market, Table, locate
+from .model import BotConfig, Config, JournalConfig, Market, Table, locate, without_password
 from .structure import Problems, show, structure
 
 MAX_BYTES = 1_000_000
@@ -111,7 +111,7 @@ def _override(document: dict[str, Any], overrides: Iterable[str]) -> tuple[dict[
         try:
             place, value = split_override(text)
             _put(document, place, value)
-            applied[place] = one_line(text)
+            applied[place] = without_password(one_line(text))
         except Problems as problems:
             mistakes += [Mistake("", message, None, f"--set {one_line(text)}:") for _, message in problems.found]
     return applied, mistakes

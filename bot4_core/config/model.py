@@ -36,9 +36,16 @@ def _valid_seed(_bot: object, _attribute: attrs.Attribute[Any], value: int) -> N
         raise DomainError(f"{value} must be from 0 to {_SEED_MAX}")
 
 
+def without_password(url: str) -> str:
+    """A URL as it may be shown."""
+    return re.sub(r"(://[^/@]*?:)[^@]*@", r"\1***@", url)
+
+
 def _valid_url(_journal: object, _attribute: attrs.Attribute[Any], value: str) -> None:
     if not _URL.fullmatch(value):
-        raise DomainError(f"{value!r} is no database URL; as sqlite:///bot.db or postgresql+psycopg://user@host/db")
+        raise DomainError(
+            f"{without_password(value)!r} is no database URL; as sqlite:///bot.db or postgresql+psycopg://user@host/db"
+        )
 
 
 @frozen(kw_only=True)

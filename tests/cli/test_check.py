@@ -51,6 +51,13 @@ def test_a_right_config_is_printed_as_what_it_assembles(folder: Path) -> None:
     assert "warmup = 0 (default)" in lines
 
 
+def test_the_password_of_the_journal_is_not_shown(folder: Path) -> None:
+    for url in ("postgresql+psycopg://me:s3c:r3t@host/db", "postgres me:s3cr3t ://me:s3cr3t@host"):
+        result = check(folder, "--set", f"journal.url='{url}'")
+        assert "me:***@host" in result.output
+    assert "s3c:r3t" not in check(folder, "--set", "journal.url='postgresql://me:s3c:r3t@host/db'").output
+
+
 def test_json_says_ok_in_one_object(folder: Path) -> None:
     assert json.loads(check(folder, "--json").stdout) == {"ok": True, "errors": []}
 

@@ -184,12 +184,13 @@ def bot4_stopping(run, reason):
 """
 
 
-def test_an_observer_that_raises_does_not_stop_the_others(make_plugin: MakePlugin) -> None:
-    make_plugin("exchange-one", good("one") + OBSERVER.replace("FAIL", "raise RuntimeError('no')"))
+@pytest.mark.parametrize("failure", ["RuntimeError('no')", "SystemExit('no')"])
+def test_an_observer_that_raises_does_not_stop_the_others(make_plugin: MakePlugin, failure: str) -> None:
+    make_plugin("exchange-one", good("one") + OBSERVER.replace("FAIL", f"raise {failure}"))
     second = make_plugin("exchange-two", good("two") + OBSERVER.replace("FAIL", ""))
     registry = plugins.load(["exchange-one", "exchange-two"])
     (problem,) = registry.starting(RUN)
     assert problem.plugin == "exchange-one"
-    assert "bot4_starting failed: RuntimeError: no" in str(problem)
+    assert f"bot4_starting failed: {failure.partition('(')[0]}: no" in str(problem)
     assert registry.stopping(RUN, "the end") == []
     assert sys.modules[second].seen == ["b", "the end"]
