@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
 
 from ..domain.order import Order, OrderState, Role
@@ -31,12 +31,17 @@ class ClientIds:
         return f"{self._prefix | self._count:032x}"
 
 
+#: so many ended orders are still found by a late report; an older one counts as not ours, and is flagged
+_MAX_ENDED = 10_000
+
+
 class OrderTable:
     """All orders that may still change, by id and by instrument, with counts of how orders ended."""
 
     def __init__(self, instruments: int) -> None:
         self._by_id: dict[int, Order] = {}
         self._working: list[dict[int, Order]] = [{} for _ in range(instruments)]
+        self._ended: deque[int] = deque()
         self._entries = [0] * instruments
         self.entries = 0
         self.ended: Counter[OrderState] = Counter()
@@ -56,16 +61,19 @@ class OrderTable:
             self.entries += 1
 
     def retire(self, order: Order) -> None:
-        """Drops an ended order from the working ones; late reports still find it by id until the next one retires."""
+        """Drops an ended order from the working ones; a late report still finds it by id for a long while."""
         if self._working[order.index].pop(order.order_id, None) is None:
             return
+        self._ended.append(order.order_id)
+        if len(self._ended) > _MAX_ENDED:
+            del self._by_id[self._ended.popleft()]
         self.ended[order.state] += 1
         if order.role is Role.ENTRY:
             self._entries[order.index] -= 1
             self.entries -= 1
 
     def find(self, order_id: int) -> Order | None:
-        """The order of a report, ended ones included."""
+        """The order of a report, ended ones included; None when it is not ours or long forgotten."""
         return self._by_id.get(order_id)
 
     def working(self, index: int) -> Iterable[Order]:

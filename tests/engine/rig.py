@@ -80,7 +80,7 @@ class Rig:
             for place, row in enumerate(rows):
                 EVENT.pack_into(memory, place * EVENT_SIZE, *row)
         status = len(events) | len(reports) << RunStatus.REPORTS_SHIFT
-        self.advance(lambda _until_ns: status)
+        self.advance(lambda: status)
 
     def bar(self, close: int, index: int = 0, *, low: int = 0, high: int = 0, volume: int = 10**6, ts: int = 0) -> None:
         """One bar, a minute after the last one."""
@@ -170,8 +170,10 @@ def rig(
     interval_ns: int = MINUTE,
     guarded: bool = True,
     history: int = 100,
+    trading_from: int = 0,
+    beside: Sequence[tuple[str, Strategy, Sequence[int]]] = (),
 ) -> Rig:
-    """A started engine over BTC/USDT (or the instruments given) with 100,000 USDT."""
+    """A started engine over BTC/USDT (or the instruments given) with 100,000 USDT; ``beside`` are more strategies."""
     table = instruments or (BTC,)
     account = Account(table, balances or {table[0].quote: 100_000 * 10**table[0].quote_scale}, span_ns=10**15)
     account.valuation.restore_peak(account.portfolio.own[account.reporting])
@@ -189,8 +191,10 @@ def rig(
     feeds = [Feed(each, index, interval_ns, history) for index, each in enumerate(table)]
     engine = Engine(desk, feeds, guarded=guarded)
     engine.add_strategy(strategy or Quiet(), "quiet", "main", list(range(len(table))))
+    for name, other, indices in beside:
+        engine.add_strategy(other, name, "main", indices)
     steps, reports = bytearray(_ROOM * EVENT_SIZE), bytearray(_ROOM * EVENT_SIZE)
-    engine.start(0)
+    engine.start(0, trading_from)
     advance = engine.connect(memoryview(steps), memoryview(reports))
     context = next(iter(engine.dispatch._strategies.values()))[0]
     return Rig(engine, context, facts, steps, reports, advance)

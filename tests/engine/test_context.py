@@ -265,9 +265,8 @@ def test_a_strategy_sees_its_own_orders_positions_and_money_only() -> None:
     class Other(Strategy):
         def on_bar(self, ctx: Context, bar: Bar) -> None: ...
 
-    r = rig(BTC, ETH)
+    r = rig(BTC, ETH, beside=[("other", Other(), [0, 1])])
     r.bars(10_000, 10_000)
-    r.engine.add_strategy(Other(), "other", "main", [0, 1])
     other = r.engine.dispatch._strategies["other"][0]
     order = r.ctx.buy(BTC, quantity=1)
 

@@ -1,0 +1,164 @@
+"""Who is woken: what a strategy implements, on its own instruments, after its warm-up, its own errors named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot4_core.domain.event import Bar, Flag, Kind, Quote, Trade
+from bot4_core.domain.order import Order
+from bot4_core.engine.dispatch import strategy_errors
+from bot4_core.errors import ConfigError, DomainError, StrategyError
+from bot4_core.strategy import Context, Fill, Strategy, Timer
+
+from .rig import BTC, ETH, MINUTE, rig
+
+BAR, TRADE, QUOTE = 1 << Kind.BAR, 1 << Kind.TRADE, 1 << Kind.QUOTE
+
+
+class Everything(Strategy):
+    timeframes = ("1m",)
+
+    def on_start(self, ctx: Context) -> None:
+        self.calls: list[Any] = ["start"]
+
+    def on_bar(self, ctx: Context, bar: Bar) -> None:
+        self.calls.append(bar)
+
+    def on_trade(self, ctx: Context, trade: Trade) -> None:
+        self.calls.append(trade)
+
+    def on_quote(self, ctx: Context, quote: Quote) -> None:
+        self.calls.append(quote)
+
+    def on_stop(self, ctx: Context) -> None:
+        self.calls.append("stop")
+
+
+def test_events_reach_the_methods_with_their_exact_fields() -> None:
+    every = Everything()
+    r = rig(strategy=every, interval_ns=0)
+    r.step([(5, 0, Kind.TRADE, Flag.SELL, 100, 7, 42, 0, 0, 0)])
+    r.step([(6, 0, Kind.QUOTE, 0, 99, 1, 101, 2, 0, 0)])
+    r.step([(MINUTE, 0, Kind.TRADE, 0, 102, 3, 43, 0, 0, 0)])
+    r.engine.stop()
+
+    assert every.calls == [
+        "start", Trade(BTC, 5, 100, 7, 42, True), Quote(BTC, 6, 99, 1, 101, 2),
+        Bar(BTC, MINUTE, 100, 100, 100, 100, 7, 1, MINUTE), Trade(BTC, MINUTE, 102, 3, 43, False), "stop",
+    ]  # fmt: skip
+    assert r.engine.dispatch.wakes == 4
+
+
+def test_events_of_one_time_come_by_instrument() -> None:
+    class Bars(Strategy):
+        def on_bar(self, ctx: Context, bar: Bar) -> None:
+            seen.append((bar.instrument.symbol, ctx.position(ETH).lots, bar.close_ticks))
+
+    seen: list[tuple[str, int, int]] = []
+    rig(BTC, ETH, strategy=Bars()).bars(5, 7)
+
+    assert seen == [("BTC/USDT", 0, 5), ("ETH/USDT", 0, 7)]
+
+
+def test_a_strategy_hears_only_of_its_own_instruments_fills_and_orders() -> None:
+    class Mine(Strategy):
+        def on_bar(self, ctx: Context, bar: Bar) -> None:
+            told.append(bar.instrument.symbol)
+
+        def on_fill(self, ctx: Context, fill: Fill) -> None:
+            told.append("fill")
+
+        def on_order(self, ctx: Context, order: Order) -> None:
+            told.append("order")
+
+    told: list[str] = []
+    r = rig(BTC, ETH, beside=[("mine", Mine(), [1])])
+    r.bars(10_000, 10_000)
+    order = r.ctx.buy(BTC, quantity=1)
+    r.open(order, 10_000, 500)
+    r.say(r.cancelled(order))
+
+    assert told == ["ETH/USDT"]
+
+
+def test_bars_before_the_window_only_warm_up() -> None:
+    class Warm(Strategy):
+        def on_start(self, ctx: Context) -> None:
+            self.average = ctx.sma(2)
+
+        def on_bar(self, ctx: Context, bar: Bar) -> None:
+            seen.append((bar.ts, self.average.ready))
+
+    seen: list[tuple[int, bool]] = []
+    r = rig(strategy=Warm(), trading_from=3 * MINUTE)
+    for close in (1, 2, 3, 4):
+        r.bar(close)
+
+    assert seen == [(3 * MINUTE, True), (4 * MINUTE, True)]
+
+
+def kind_of(**methods: Any) -> Strategy:
+    made: type[Strategy] = type("Made", (Strategy,), {**methods, "__module__": __name__})
+    return made()
+
+
+@pytest.mark.parametrize(
+    ("methods", "interval", "wanted"),
+    [
+        ({}, MINUTE, 0), ({"on_bar": lambda self, ctx, bar: None}, MINUTE, BAR),
+        ({"on_trade": lambda self, ctx, trade: None}, 0, TRADE),
+        ({"on_quote": lambda self, ctx, quote: None}, 0, QUOTE),
+        ({"on_timer": lambda self, ctx, timer: None}, MINUTE, BAR),
+        ({"on_start": lambda self, ctx: ctx.sma(3)}, MINUTE, BAR),
+        ({"on_start": lambda self, ctx: ctx.sma(3, "1m")}, 0, TRADE),
+    ],
+)  # fmt: skip
+def test_the_engine_is_woken_for_what_is_implemented(methods: dict[str, Any], interval: int, wanted: int) -> None:
+    r = rig(strategy=kind_of(**methods), interval_ns=interval)
+
+    assert r.engine.dispatch.wanted_kinds(0, held=False) == wanted
+
+
+def test_bars_from_ticks_need_a_timeframe() -> None:
+    with pytest.raises(ConfigError, match=r"strategy quiet wants bars, but BTC/USDT has only ticks: .*timeframes"):
+        rig(strategy=kind_of(on_bar=lambda self, ctx, bar: None), interval_ns=0)
+
+
+def test_a_strategys_own_error_names_the_line_in_its_file() -> None:
+    class Broken(Strategy):
+        def on_bar(self, ctx: Context, bar: Bar) -> None:
+            raise ValueError("no such feature" + "!" * 1_000)
+
+    r = rig(strategy=Broken())
+    where = r"test_dispatch\.py:\d+: ValueError: no such feature"
+    with pytest.raises(StrategyError, match=where) as told, strategy_errors():
+        r.bar(1)
+    assert len(str(told.value)) < 600
+    assert isinstance(told.value.__cause__, ValueError)
+
+
+def test_an_error_of_ours_passes_as_it_is() -> None:
+    class Wrong(Strategy):
+        def on_bar(self, ctx: Context, bar: Bar) -> None:
+            ctx.buy(BTC)
+
+    with pytest.raises(DomainError, match="exactly one of"), strategy_errors():
+        rig(strategy=Wrong()).bar(1)
+
+
+def test_timers_go_to_the_strategy_that_set_them_with_its_name_for_them() -> None:
+    class Clock(Strategy):
+        def on_start(self, ctx: Context) -> None:
+            ctx.every("2m", "even")
+
+        def on_timer(self, ctx: Context, timer: Timer) -> None:
+            seen.append((timer.name, timer.ts, timer.every_ns))
+
+    seen: list[tuple[str, int, int]] = []
+    r = rig(strategy=Clock())
+    for _ in range(4):
+        r.bar(1)
+
+    assert seen == [("even", 2 * MINUTE, 2 * MINUTE), ("even", 4 * MINUTE, 2 * MINUTE)]
