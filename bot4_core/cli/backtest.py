@@ -91,7 +91,7 @@ def run_bot(
     from ..engine.backtest import run_backtest, window_of
     from ..journal.store import Store, default_url
     from ..native.latch import Latch
-    from ..plugins import load
+    from ..plugins import load, one_line
     from ..report.model import build
     from ..specs import RunInfo
 
@@ -107,18 +107,25 @@ def run_bot(
     with Store.open(db or config.journal_url or default_url(), mode="backtest") as store:
         for problem in registry.starting(told):
             logger.warning("{}", problem)
-        with _progress() as progress:
-            outcome = run_backtest(
-                assembly,
-                store,
-                run_id=run_id,
-                created_ns=created_ns,
-                from_ns=window[0],
-                to_ns=window[1],
-                progress=progress,
-            )
-        for problem in registry.stopping(told, outcome.reason):
-            logger.warning("{}", problem)
+        reason = "ended by an error"
+        try:
+            with _progress() as progress:
+                outcome = run_backtest(
+                    assembly,
+                    store,
+                    run_id=run_id,
+                    created_ns=created_ns,
+                    from_ns=window[0],
+                    to_ns=window[1],
+                    progress=progress,
+                )
+            reason = outcome.reason
+        except Exception as error:
+            reason = one_line(f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            for problem in registry.stopping(told, reason):
+                logger.warning("{}", problem)
         return outcome, build(store.load(run_id))
 
 
