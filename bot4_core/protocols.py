@@ -19,7 +19,7 @@ class RunStatus:
     EVENTS = 0xFFFF
     REPORTS_SHIFT = 16
     TIMER = 1 << 32
-    """No event is due before ``until_ns``: the timer goes first. Nothing was consumed."""
+    """No event is due up to ``wake_at``: the timer goes first. Nothing was consumed."""
     FINISHED = 1 << 33
     """The history is exhausted; nothing was consumed."""
     BREACH = 1 << 34
@@ -99,18 +99,23 @@ class Replay(Trading, Protocol):
         """Names the event kinds of one instrument that wake the engine, as a mask of ``1 << kind``."""
         ...
 
-    def run(self, until_ns: int) -> int:
+    def wake_at(self, ns: int) -> None:
+        """Names the time of the next timer, UTC ns; later events are left until it is moved on."""
+        ...
+
+    def run(self) -> int:
         """Replays up to the next step that somebody wants.
 
         A step is all events of one time. Resting orders are matched first; the step wakes the engine when it has
-        reports, a kind that was asked for, or a breach. Events later than ``until_ns`` are left.
+        reports, a kind that was asked for, or a breach.
 
         Returns:
-            A packed :class:`RunStatus`; MORE after a bounded number of events that nobody wanted.
+            A packed :class:`RunStatus`; MORE after a bounded number of events that nobody wanted; negative when the
+            replay cannot go on.
         """
         ...
 
-    def run_on(self, until_ns: int) -> int:
+    def run_on(self) -> int:
         """As :meth:`run` with a far larger budget, for stretches that nobody wants; other threads may run meanwhile."""
         ...
 

@@ -22,7 +22,7 @@ class Side(IntEnum):
     @property
     def sign(self) -> int:
         """+1 for a buy, -1 for a sell."""
-        return 1 - 2 * self.value
+        return 1 - (self << 1)  # not .value: an enum's descriptor costs more than the sum
 
     @property
     def opposite(self) -> Side:
@@ -177,6 +177,10 @@ class Order:
         tag: free text of the strategy, shown in the report.
         signal_strength, ta_score, ml_confidence: why, as the strategy states it; journaled with the intent.
         created_ns: when the strategy wished it, UTC ns.
+
+    Attributes:
+        worst_ticks, equity_units, size_fraction: what an entry was judged by (K-8): the worst fill price assumed,
+            equity, and the resulting position over equity as decimal text; computed, never supplied.
     """
 
     order_id: int
@@ -213,6 +217,9 @@ class Order:
     fee_units: int = field(default=0, init=False)
     violation: bool = field(default=False, init=False)
     denied: Denied | None = field(default=None, init=False)
+    worst_ticks: int = field(default=0, init=False)
+    equity_units: int = field(default=0, init=False)
+    size_fraction: str | None = field(default=None, init=False)
     history: list[Transition] = field(factory=list, init=False, repr=False)
 
     def move(self, after: OrderState, ts: int, reason: str = "", *, expected: OrderState | None = None) -> None:

@@ -155,6 +155,8 @@ class _Loop:
         """Runs to the end of history or an interrupt; gives the reason."""
         exchange, engine = self._exchange, self._engine
         exchange.attach(engine.account.valuation)
+        engine.timers.notify = exchange.wake_at
+        exchange.wake_at(engine.timers.next_ns)
         for index in range(len(engine.feeds)):
             self._follow(index)
         with _graceful(self._stop):
@@ -206,8 +208,9 @@ class _Loop:
         engine.desk.accepting = False
         engine.desk.cancel_entries()
         self._send()
+        exchange.wake_at(engine.desk.now)
         for _ in range(_DRAIN_STEPS):
-            status = self._advance(lambda _: exchange.run(engine.desk.now) & ~RunStatus.EVENTS)
+            status = self._advance(lambda: exchange.run() & ~RunStatus.EVENTS)
             if not status & _REPORTS:
                 return
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..domain.event import EVENT, EVENT_SIZE, Kind
+from ..errors import NativeError
 from ..native.latch import Mode
 from ..native.memory import pointer_to
 from ..protocols import RunStatus
@@ -28,8 +29,8 @@ _MARKED_EVENT = RunStatus.MARKED | 1
 #: after so many steps the driver looks at signals and progress
 _STEPS_AT_ONCE = 4096
 
-#: ``pull(until_ns)`` gives the next step as a packed ``RunStatus``: ``Replay.run``, or its sibling ``run_on``
-Pull = Callable[[int], int]
+#: ``pull()`` gives the next step as a packed ``RunStatus``: ``Replay.run``, or its sibling ``run_on``
+Pull = Callable[[], int]
 
 
 class Engine:
@@ -89,7 +90,7 @@ class Engine:
 
         def advance(pull: Pull) -> int:
             for _ in range(_STEPS_AT_ONCE):
-                status = pull(timers.next_ns)
+                status = pull()
                 if status == _MARKED_EVENT:
                     row = unpack(events, 0)
                     desk.now = row[0]
@@ -99,6 +100,8 @@ class Engine:
                     if outbox:
                         break
                 else:
+                    if status < 0:
+                        raise NativeError(f"the replay cannot go on (code {status}): are the histories intact?")
                     if not status & RunStatus.NO_STEP:
                         process(status)
                     break

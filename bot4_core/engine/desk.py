@@ -9,15 +9,24 @@ import attrs
 import msgspec
 
 from ..domain.event import Kind
-from ..domain.order import Denied, Failure, Order, OrderState, OrderType, Role, Side
+from ..domain.order import Denied, Failure, Order, OrderState, OrderType, Role, Side, TimeInForce
 from ..native.latch import Latch, Mode
 from .account import Account
 from .gate import Gate
 from .orders import ClientIds, OrderTable
-from .rules import Wish, worst_price
+from .rules import Wish, size_fraction, worst_price
 
 #: ``recorder(ts, instrument, kind, flags, words, blob)`` takes every fact for the journal, in order
 Recorder = Callable[[int, int, int, int, Sequence[int], Mapping[str, object] | None], object]
+
+
+def _texts(kind: type[IntEnum]) -> list[str]:
+    """Lower-case names by value: an enum's own ``name`` is slow, and four are journaled with each order."""
+    names = {member.value: member.name.lower() for member in kind}
+    return [names.get(value, "") for value in range(max(names) + 1)]
+
+
+_SIDE_TEXT, _TYPE_TEXT, _TIF_TEXT, _ROLE_TEXT = _texts(Side), _texts(OrderType), _texts(TimeInForce), _texts(Role)
 
 
 class Action(IntEnum):
@@ -104,7 +113,11 @@ class Desk:
         if not self.accepting:
             self._deny(order, Failure("stopping", "the run is ending", "no new orders"))
             return
-        verdict = self.gate.judge(Wish(order, mark, worst, self.now, self.account.equity_units()))
+        wish = Wish(order, mark, worst, self.now, self.account.equity_units())
+        if order.raises_risk:
+            order.worst_ticks, order.equity_units = worst, wish.equity_units
+            order.size_fraction = size_fraction(self.gate, wish)
+        verdict = self.gate.judge(wish)
         if verdict is not None:
             self._deny(order, *verdict.failures)
             return
@@ -188,26 +201,24 @@ class Desk:
         self.journal(self.now, order.index, kind, int(order.side), words, self._order_blob(order))
 
     def _order_blob(self, order: Order) -> dict[str, object]:
-        mark = self.account.mark_ticks(order.index)
-        worst = worst_price(
-            order.type, order.side, order.price_ticks, order.trigger_ticks, mark, self.gate.limits.collar
-        )
         blob: dict[str, object] = {
             "client_id": order.client_id,
             "strategy": order.strategy,
             "exchange": order.exchange,
-            "side": order.side.name.lower(),
-            "type": order.type.name.lower(),
-            "tif": order.tif.name.lower(),
-            "role": order.role.name.lower(),
+            "side": _SIDE_TEXT[order.side],
+            "type": _TYPE_TEXT[order.type],
+            "tif": _TIF_TEXT[order.tif],
+            "role": _ROLE_TEXT[order.role],
             "reduce_only": order.reduce_only,
             "post_only": order.post_only,
             "tag": order.tag,
             "stop_ticks": order.stop_ticks,
             "target_ticks": order.target_ticks,
-            "worst_ticks": worst,
-            "equity": self.account.equity_units(),
         }
+        if order.raises_risk:
+            blob["worst_ticks"] = order.worst_ticks
+            blob["equity"] = order.equity_units
+            blob["size_fraction"] = order.size_fraction
         for name in ("signal_strength", "ta_score", "ml_confidence"):
             value = getattr(order, name)
             if value is not None:

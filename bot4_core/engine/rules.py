@@ -177,13 +177,25 @@ def _exposure(gate: Gate, wish: Wish, index: int) -> int:
     return max(abs(held + sign * own), abs(held + sign * (own + pending[order.side])))
 
 
+def _resulting_position(gate: Gate, wish: Wish) -> int:
+    """Notional in the wish's base asset with working orders, units of the reporting asset."""
+    return sum(_exposure(gate, wish, index) for index in gate.account.same_base(wish.order.index))
+
+
+def size_fraction(gate: Gate, wish: Wish) -> str | None:
+    """The resulting position over equity as decimal text, None where a price is missing (K-8)."""
+    try:
+        return ratio_text(_resulting_position(gate, wish), _equity(gate, wish))
+    except DomainError:
+        return None
+
+
 def _position(gate: Gate, wish: Wish) -> Failure | None:
     """K-1: notional in one base asset over equity."""
     limit = gate.limits.position
     if limit is None:
         return None
-    total = sum(_exposure(gate, wish, index) for index in gate.account.same_base(wish.order.index))
-    equity = _equity(gate, wish)
+    total, equity = _resulting_position(gate, wish), _equity(gate, wish)
     num, den = ratio_to_fraction(limit)
     if equity <= 0 or total * den > equity * num:
         return Failure("position", ratio_text(total, equity), str(limit))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from ..errors import DomainError
@@ -18,9 +18,15 @@ _MAX_TIMERS = 10_000
 
 
 class Timers:
-    """Timers by due time; equal times in the order they were set."""
+    """Timers by due time; equal times in the order they were set.
+
+    Attributes:
+        next_ns: when the next timer is due.
+        notify: told of each change of ``next_ns``; the driver sets it.
+    """
 
     def __init__(self) -> None:
+        self.notify: Callable[[int], None] = lambda ns: None
         self._heap: list[tuple[int, int, Timer, StrategyContext | None]] = []
         self._count = 0
         self.start_ns = 0
@@ -40,7 +46,13 @@ class Timers:
             raise DomainError(f"more than {_MAX_TIMERS} timers are set: use repeating ones (ctx.every)")
         self._count += 1
         heapq.heappush(self._heap, (timer.ts, self._count, timer, owner))
-        self.next_ns = self._heap[0][0]
+        self._set_next()
+
+    def _set_next(self) -> None:
+        next_ns = self._heap[0][0] if self._heap else NEVER_NS
+        if next_ns != self.next_ns:
+            self.next_ns = next_ns
+            self.notify(next_ns)
 
     def due(self, ts: int) -> Iterator[tuple[Timer, StrategyContext | None]]:
         """Takes out the timers due at or before ``ts``; repeating ones are set anew first.
@@ -55,7 +67,7 @@ class Timers:
             singles += not timer.every_ns
             if singles > _MAX_TIMERS:
                 raise DomainError(f"timer {timer.name!r} sets itself again for a moment that is over: set a later one")
-            self.next_ns = self._heap[0][0] if self._heap else NEVER_NS
+            self._set_next()
             if timer.every_ns:
                 self._push(Timer(timer.name, timer.ts + timer.every_ns, timer.every_ns), owner)
             yield timer, owner
@@ -63,4 +75,4 @@ class Timers:
     def clear(self) -> None:
         """Drops all timers."""
         self._heap.clear()
-        self.next_ns = NEVER_NS
+        self._set_next()

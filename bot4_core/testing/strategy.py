@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +41,8 @@ from ..strategy import Number, Strategy
 _MINUTE_NS = 60 * 10**9
 #: 2024-01-01 00:00 UTC, the open of the first bar
 _START_NS = 1_704_067_200 * 10**9
+#: an instrument and its records of ``EVENT_DTYPE``
+MarketBars = tuple[Instrument, npt.NDArray[np.void]]
 _EXCHANGE = "sim"
 _RISK = "default"
 
@@ -88,7 +91,7 @@ def bars_from_closes(
     instrument: Instrument | None = None,
     interval_ns: int = _MINUTE_NS,
     volume: Number = 1_000_000,
-) -> tuple[Instrument, npt.NDArray[np.void]]:
+) -> MarketBars:
     """Bars that open at the last close and reach just from open to close.
 
     Args:
@@ -113,7 +116,7 @@ def bars_from_closes(
 
 def run_strategy(
     strategy: type[Strategy],
-    bars: tuple[Instrument, npt.NDArray[np.void]] | Sequence[tuple[Instrument, npt.NDArray[np.void]]],
+    bars: MarketBars | Sequence[MarketBars],
     *,
     exchange: Mapping[str, object] | None = None,
     risk: Mapping[str, object] | None = None,
@@ -135,13 +138,12 @@ def run_strategy(
     Raises:
         Bot4Error: as a backtest does.
     """
-    several = [bars] if isinstance(bars[0], Instrument) else list(bars)
+    several = _markets(bars)
     registry = load([f"exchange-{_EXCHANGE}", f"risk-{_RISK}"])
     with tempfile.TemporaryDirectory(prefix="bot4-test-") as folder:
-        names = [_write(Path(folder), each) for each in several]  # type: ignore[arg-type]  # told apart above
-        quote = several[0][0].quote  # type: ignore[union-attr]  # a pair, as above
-        table = {"history": names, "balances": {quote: "100000"}, **(exchange or {})}
-        symbols = [each[0].symbol for each in several]  # type: ignore[union-attr]  # as above
+        names = [_write(Path(folder), each) for each in several]
+        table = {"history": names, "balances": {several[0][0].quote: "100000"}, **(exchange or {})}
+        symbols = [instrument.symbol for instrument, _ in several]
         plan = _plan(Path(folder), registry, table, risk or {}, seed, unguarded)
         plan = _with_strategy(plan, strategy, settings, symbols)
         with Store.open(f"sqlite:///{folder}/journal.db", mode="backtest") as store:
@@ -150,7 +152,14 @@ def run_strategy(
         return StrategyRun(build(record), record)
 
 
-def _write(folder: Path, bars: tuple[Instrument, npt.NDArray[np.void]]) -> str:
+def _markets(bars: MarketBars | Sequence[MarketBars]) -> list[MarketBars]:
+    """One instrument's bars or several, as a list."""
+    if isinstance(bars, tuple) and isinstance(bars[0], Instrument):
+        return [cast(MarketBars, bars)]
+    return list(cast(Sequence[MarketBars], bars))
+
+
+def _write(folder: Path, bars: MarketBars) -> str:
     instrument, events = bars
     interval = int(events["ts"][1] - events["ts"][0]) if len(events) > 1 else _MINUTE_NS
     path = folder / f"{instrument.symbol.replace('/', '').lower()}.b4h"

@@ -112,9 +112,11 @@ class Sim:
         """Plays up to a time, included; gives the reports of that stretch."""
         before = len(self.reports)
         while True:
-            status = self.exchange.run(ts)
+            self.exchange.wake_at(ts)
+            status = self.exchange.run()
             while status & RunStatus.MORE:
-                status = self.exchange.run_on(ts)
+                status = self.exchange.run_on()
+            assert status >= 0
             if status & (RunStatus.TIMER | RunStatus.FINISHED):
                 return self.reports[before:]
             self.wakes += 1

@@ -85,6 +85,7 @@ class SimExchange:
         self.reports = self._kernel.reports
         self.run = self._kernel.run
         self.run_on = self._kernel.run_on
+        self.wake_at = self._kernel.wake_at
         self.submit = self._kernel.submit
         self.processed = self._kernel.processed
 

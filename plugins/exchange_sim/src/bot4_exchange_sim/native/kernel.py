@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -158,14 +159,20 @@ class Kernel:
         self._request = ffi.new("b4s_request *")
         self._request_bytes = ffi.buffer(self._request)
         self._bulk, self._submit = lib.b4s_run_bulk, lib.b4s_submit
-        self.run = _runner(self._kernel)
+        #: replays up to the next step somebody wants; the native call itself, because it is made once per wake
+        self.run: Callable[[], int] = partial(lib.b4s_run, self._kernel)
         whole = memoryview(ffi.buffer(owner))
         self.step = _window(whole, owner, lib.b4s_step(self._kernel), native_rules.step_capacity)
         self.reports = _window(whole, owner, lib.b4s_reports(self._kernel), lib.B4S_MAX_REPORTS)
 
-    def run_on(self, until_ns: int) -> int:
+    def run_on(self) -> int:
         """As ``run``, with a far larger budget and the GIL released; for after a MORE."""
-        return check(self._bulk(self._kernel, until_ns), "simulator: replay")
+        status: int = self._bulk(self._kernel)
+        return status
+
+    def wake_at(self, ns: int) -> None:
+        """Names the time of the next timer, ns; later events are left."""
+        check(lib.b4s_wake_at(self._kernel, ns), "simulator: timer")
 
     def submit(self, order: Order) -> None:
         """Sends an order, with the protective orders it names.
@@ -243,22 +250,6 @@ class Kernel:
             NativeError: there is no such instrument.
         """
         return _value(lib.b4s_position(self._kernel, instrument), "instrument")
-
-
-def _runner(kernel: Any) -> Callable[[int], int]:
-    """``run`` as a closure over the native call: it is called once per wake, and a method costs half as much again."""
-    hot = lib.b4s_run
-
-    def run(until_ns: int) -> int:
-        """Replays up to the next step somebody wants; the answer is a packed ``RunStatus``.
-
-        Raises:
-            NativeError: a step has more reports than a return can hold, or the valuation left its range.
-        """
-        status: int = hot(kernel, until_ns)
-        return status if status >= 0 else check(status, "simulator: replay")
-
-    return run
 
 
 def _value(answer: int, what: str) -> int:

@@ -239,20 +239,27 @@ void b4s_arrive_next(b4s_kernel *k)
     b4s_sweep(k);
 }
 
-/* Ends the GTD orders whose time is over before `ts`: a bar that closes later never fills them. */
-void b4s_expire(b4s_kernel *k, int64_t ts)
+static void expire_market(b4s_kernel *k, const b4s_market *m, int64_t due)
 {
-    int64_t due = k->next_expiry;
-    k->now = b4s_max(k->now, due);
-    k->next_expiry = INT64_MAX;
-    for (uint32_t s = 0; s < k->rules.capacity; s++) {
+    for (uint32_t s = m->head; s != B4S_NONE; s = k->orders[s].next) {
         b4s_order *o = &k->orders[s];
         if (o->state != B4S_LIVE || !o->expire)
             continue;
-        if (o->expire <= due && o->expire < ts)
+        if (o->expire <= due)
             b4s_end(k, o, B4_KIND_EXPIRED, B4_REASON_TIME_IN_FORCE);
         else
             k->next_expiry = b4s_min(k->next_expiry, o->expire);
     }
+}
+
+/* Ends the GTD orders that are due, by instrument and in order of arrival. The caller comes here before any event
+ * later than that time: a bar that closes after it never fills them. */
+void b4s_expire(b4s_kernel *k)
+{
+    int64_t due = k->next_expiry;
+    k->now = b4s_max(k->now, due);
+    k->next_expiry = INT64_MAX;
+    for (uint32_t i = 0; i < k->n_markets; i++)
+        expire_market(k, &k->markets[i], due);
     b4s_sweep(k);
 }

@@ -130,7 +130,7 @@ static b4s_kernel *place(char *memory, const b4s_rules *r)
     memset(k->by_id, 0xff, (k->id_mask + 1) * sizeof(uint32_t)); /* B4S_NONE */
     for (uint32_t slot = 0; slot < r->capacity; slot++)
         k->orders[slot].next = slot + 1 < r->capacity ? slot + 1 : B4S_NONE;
-    k->next_expiry = INT64_MAX;
+    k->next_expiry = k->wake_at = INT64_MAX;
     return k;
 }
 

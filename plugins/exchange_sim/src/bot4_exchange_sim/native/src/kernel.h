@@ -107,8 +107,11 @@ int b4s_attach(b4s_kernel *k, uint64_t valuation);
 int b4s_submit(b4s_kernel *k, const b4s_request *request);
 int b4s_cancel(b4s_kernel *k, int64_t order_id);
 
-/* Replays up to the next wanted step, leaving events later than until_ns. */
-int64_t b4s_run(b4s_kernel *k, int64_t until_ns);
+/* Names the time of the next timer: later events are left. INT64_MAX at first. */
+int b4s_wake_at(b4s_kernel *k, int64_t ns);
+/* Replays up to the next wanted step. The kernel is its only argument, because cffi passes a single one at half the
+ * cost of two. */
+int64_t b4s_run(b4s_kernel *k);
 
 b4_event *b4s_step(b4s_kernel *k);
 b4_event *b4s_reports(b4s_kernel *k);
@@ -122,7 +125,7 @@ int64_t b4s_position(const b4s_kernel *k, uint32_t instrument);
 #define B4S_NO_VALUE INT64_MIN
 
 /* b4s_run with a larger budget of events; bulk.h wraps it without the GIL. */
-int64_t b4s_replay(b4s_kernel *k, int64_t until_ns, int64_t budget);
+int64_t b4s_replay(b4s_kernel *k, int64_t budget);
 
 _Static_assert(sizeof(b4s_request) == 88, "exchange.py packs this layout");
 

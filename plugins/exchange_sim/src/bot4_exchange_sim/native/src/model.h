@@ -103,6 +103,7 @@ struct b4s_kernel {
     int64_t event_no;  /* matched events: names the present one */
     int64_t bar_open;  /* open time of the bar being matched */
     int64_t next_expiry;
+    int64_t wake_at; /* events later than this are left */
     int64_t newest_id;
     int64_t trades;    /* trade ids given out */
     uint32_t n_sources, n_markets, n_assets;
@@ -187,7 +188,7 @@ int b4s_crosses(const b4s_market *m, int side, int64_t price);
 /* arrivals.c */
 int b4s_has_room(const b4s_kernel *k);
 void b4s_arrive_next(b4s_kernel *k);
-void b4s_expire(b4s_kernel *k, int64_t ts);
+void b4s_expire(b4s_kernel *k);
 
 /* bars.c, ticks.c */
 void b4s_match_bar(b4s_kernel *k, const b4_event *e);

@@ -125,10 +125,19 @@ static int64_t pause_for(b4s_kernel *k, int64_t reason)
     return k->n_reports ? deliver(k, 0) : reason;
 }
 
-int64_t b4s_replay(b4s_kernel *k, int64_t until_ns, int64_t budget)
+int b4s_wake_at(b4s_kernel *k, int64_t ns)
 {
     if (!k)
         return B4_E_NULL;
+    k->wake_at = ns;
+    return B4_OK;
+}
+
+int64_t b4s_replay(b4s_kernel *k, int64_t budget)
+{
+    if (!k)
+        return B4_E_NULL;
+    const int64_t until_ns = k->wake_at;
     k->started = 1;
     if (k->delivered) {
         k->n_reports = 0;
@@ -146,7 +155,7 @@ int64_t b4s_replay(b4s_kernel *k, int64_t until_ns, int64_t budget)
         }
         k->n_step = 0;
         if (expiry < event && expiry < arrival) {
-            b4s_expire(k, event);
+            b4s_expire(k);
             budget--;
         } else if (arrival <= event) {
             b4s_arrive_next(k);
@@ -177,7 +186,7 @@ int64_t b4s_replay(b4s_kernel *k, int64_t until_ns, int64_t budget)
     return B4S_MORE;
 }
 
-int64_t b4s_run(b4s_kernel *k, int64_t until_ns)
+int64_t b4s_run(b4s_kernel *k)
 {
-    return b4s_replay(k, until_ns, B4S_HOT_EVENTS);
+    return b4s_replay(k, B4S_HOT_EVENTS);
 }
