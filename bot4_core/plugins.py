@@ -164,7 +164,7 @@ class Registry:
         for one in self.loaded:
             try:
                 getattr(one.manager.hook, hook)(**arguments)
-            except (Exception, SystemExit) as error:  # an observer may raise anything; the run goes on
+            except (Exception, SystemExit) as error:  # noqa: BLE001  # an observer may raise anything; the run goes on
                 problems.append(PluginError(one.info.name, f"{hook} failed: {describe(error)}"))
         return problems
 
