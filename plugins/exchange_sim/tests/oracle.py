@@ -132,7 +132,8 @@ class Oracle:
         ticket.left = ticket.lots
         for leg, kind in ((ticket.stop, "STOP"), (ticket.target, "LIMIT")):
             if leg:
-                child = Ticket(leg[0], ticket.instrument, -ticket.sign, kind, ticket.lots, reduce_only=True, parent=ticket)
+                child = Ticket(leg[0], ticket.instrument, -ticket.sign, kind, ticket.lots)
+                child.reduce_only, child.parent = True, ticket
                 child.trigger, child.limit = (leg[1], 0) if kind == "STOP" else (0, leg[1])
                 ticket.children.append(child)
         if len(ticket.children) == 2:
@@ -163,8 +164,8 @@ class Oracle:
 
     def expire(self, ts: int) -> None:
         self.now = ts
-        for ticket in sorted((t for book in self.books for t in book if t.alive), key=lambda t: t.id):
-            if ticket.expire == ts:
+        for ticket in [t for book in self.books for t in book]:
+            if ticket.alive and ticket.expire == ts:
                 self.end(ticket, EXPIRED, TIME_IN_FORCE)
 
     def arrive(self, ts: int, what: str, about: object) -> None:
@@ -196,7 +197,8 @@ class Oracle:
     def arrive_cancel(self, order_id: int, instrument: int, sign: int) -> None:
         ticket = self.by_id.get(order_id)
         if not ticket or not ticket.alive or not (ticket.parent or ticket).arrived:
-            self.reports.append((self.now, instrument, CANCEL_REJECTED, int(sign < 0), 0, order_id, 0, UNKNOWN, 0, 0, 0))
+            side = int(sign < 0)
+            self.reports.append((self.now, instrument, CANCEL_REJECTED, side, 0, order_id, 0, UNKNOWN, 0, 0, 0))
             return
         bars = [c for c in self.future if c.instrument == ticket.instrument]
         opened = bars[0].ts - self.interval if bars else INT64

@@ -91,7 +91,8 @@ class Sim:
         """An order with the next free id; ``stop`` and ``target`` are prices of attached orders."""
         index = more.pop("index", 0)
         stop, target = more.pop("stop", 0), more.pop("target", 0)
-        more.setdefault("order_id", self._take_id())
+        if "order_id" not in more:
+            more["order_id"] = self._take_id()
         return Order(
             client_id="c", strategy="s", exchange="e", instrument=self.exchange.instruments[index], index=index,
             side=side, type=type, quantity_lots=lots, stop_ticks=stop, target_ticks=target,
@@ -108,12 +109,16 @@ class Sim:
         self.exchange.submit(order)
         return order
 
+    def run(self, until: int = FOREVER) -> int:
+        """One native call: the packed status."""
+        self.exchange.wake_at(until)
+        return self.exchange.run()
+
     def until(self, ts: int) -> list[Report]:
         """Plays up to a time, included; gives the reports of that stretch."""
         before = len(self.reports)
         while True:
-            self.exchange.wake_at(ts)
-            status = self.exchange.run()
+            status = self.run(ts)
             while status & RunStatus.MORE:
                 status = self.exchange.run_on()
             assert status >= 0

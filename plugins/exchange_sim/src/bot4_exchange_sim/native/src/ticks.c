@@ -32,22 +32,19 @@ static void fire_stop(b4s_kernel *k, b4s_order *o)
         b4s_place(k, o);
 }
 
-/* L-3: what we took of a displayed size returns only by a later increase of it; another price is another level. */
-static int64_t still_taken(int64_t taken, int64_t price, int64_t size, int64_t new_price, int64_t new_size)
+/* L-3: what we took of a displayed size stays taken, so that only a later increase adds to what we may take; after a
+ * decrease all that is left may be what we took. Another price is another level. */
+static int64_t still_taken(int64_t taken, int64_t price, int64_t new_price, int64_t new_size)
 {
-    if (price != new_price)
-        return 0;
-    if (new_size > size)
-        taken -= new_size - size;
-    return b4s_max(0, b4s_min(taken, new_size));
+    return price == new_price ? b4s_min(taken, new_size) : 0;
 }
 
 static void remember_quote(b4s_market *m, const b4_event *e)
 {
     int64_t bid = e->v[B4_QUOTE_BID], ask = e->v[B4_QUOTE_ASK];
     int64_t bid_size = lots_down(m, e->v[B4_QUOTE_BID_SIZE]), ask_size = lots_down(m, e->v[B4_QUOTE_ASK_SIZE]);
-    m->bid_taken = still_taken(m->bid_taken, m->bid, m->bid_size, bid, bid_size);
-    m->ask_taken = still_taken(m->ask_taken, m->ask, m->ask_size, ask, ask_size);
+    m->bid_taken = still_taken(m->bid_taken, m->bid, bid, bid_size);
+    m->ask_taken = still_taken(m->ask_taken, m->ask, ask, ask_size);
     m->bid = bid;
     m->ask = ask;
     m->bid_size = bid_size;
