@@ -84,8 +84,7 @@ class Dispatch:
                 f"strategy {context.name} wants bars, but {feed.instrument.symbol} has only ticks: "
                 'give the class `timeframes = ("1m",)`'
             )
-        for length in lengths:
-            series = feed.series(length)
+        for series in dict.fromkeys(feed.series(length) for length in lengths):  # the history's own may be named too
             warmup = context.bars_needed if series is feed.base else strategy.warmup
             series.listen(warmup, self._bar_caller(context, strategy, index, series.interval_ns))
 

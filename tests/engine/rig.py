@@ -74,13 +74,15 @@ class Rig:
     def account(self) -> Account:
         return self.engine.account
 
-    def step(self, events: Sequence[tuple[int, ...]] = (), reports: Sequence[tuple[int, ...]] = ()) -> None:
-        """One step: rows of ``(ts, instrument, kind, flags, v0..v5)``."""
+    def step(
+        self, events: Sequence[tuple[int, ...]] = (), reports: Sequence[tuple[int, ...]] = (), flags: int = 0
+    ) -> int:
+        """One step: rows of ``(ts, instrument, kind, flags, v0..v5)`` and ``RunStatus`` bits; the engine's answer."""
         for memory, rows in ((self.steps, events), (self.reports, reports)):
             for place, row in enumerate(rows):
                 EVENT.pack_into(memory, place * EVENT_SIZE, *row)
-        status = len(events) | len(reports) << RunStatus.REPORTS_SHIFT
-        self.advance(lambda: status)
+        statuses = iter([len(events) | len(reports) << RunStatus.REPORTS_SHIFT | flags])
+        return self.advance(lambda: next(statuses, RunStatus.FINISHED))
 
     def bar(self, close: int, index: int = 0, *, low: int = 0, high: int = 0, volume: int = 10**6, ts: int = 0) -> None:
         """One bar, a minute after the last one."""

@@ -162,3 +162,18 @@ def test_timers_go_to_the_strategy_that_set_them_with_its_name_for_them() -> Non
         r.bar(1)
 
     assert seen == [("even", 2 * MINUTE, 2 * MINUTE), ("even", 4 * MINUTE, 2 * MINUTE)]
+
+
+def test_naming_the_historys_own_bars_as_a_timeframe_wakes_once_per_bar() -> None:
+    class Named(Strategy):
+        timeframes = ("1m", "2m", "2m")
+
+        def on_bar(self, ctx: Context, bar: Bar) -> None:
+            seen.append((bar.ts, bar.interval_ns))
+
+    seen: list[tuple[int, int]] = []
+    r = rig(strategy=Named())
+    r.bar(1)
+    r.bar(2)
+
+    assert seen == [(MINUTE, MINUTE), (2 * MINUTE, MINUTE), (2 * MINUTE, 2 * MINUTE)]
