@@ -16,6 +16,8 @@ from .rig import BTC, ETH, Rig, rig
 
 SECOND = 10**9
 LIMIT = {"type": OrderType.LIMIT, "price_ticks": 10_000}
+CHEAP_LIMIT = {"type": OrderType.LIMIT, "price_ticks": 5_000}
+CHEAP_STOP = {"type": OrderType.STOP, "trigger_ticks": 5_000}
 SHORT = {"side": Side.SELL, "stop_ticks": 10_200}
 
 
@@ -35,72 +37,6 @@ def work(r: Rig, lots: int, **changes: object) -> None:
 def hold(r: Rig, lots: int, index: int = 0) -> None:
     side, instrument = (Side.BUY if lots > 0 else Side.SELL), r.account.instruments[index]
     r.account.apply_fill(index, side, abs(lots), instrument.cost_units(10_000, abs(lots)), 0, False, r.now)
-
-
-# position
-
-
-@pytest.mark.parametrize(("lots", "denied"), [(19_999, []), (20_000, []), (20_001, ["position"])])
-def test_a_position_may_reach_two_percent_of_equity_and_not_a_lot_more(lots: int, denied: list[str]) -> None:
-    assert at_100().failed(at_100().order(lots, **LIMIT)) == denied
-
-
-@pytest.mark.parametrize(("lots", "denied"), [(19_900, []), (19_901, ["position"])])
-def test_a_market_order_is_judged_at_the_collar_beyond_the_mark(lots: int, denied: list[str]) -> None:
-    r = at_100()
-
-    assert r.failed(r.order(lots)) == denied
-
-
-@pytest.mark.parametrize(("lots", "denied"), [(4_999, []), (5_000, []), (5_001, ["position"])])
-def test_held_and_working_lots_count_with_the_new_ones(lots: int, denied: list[str]) -> None:
-    r = at_100()
-    hold(r, 5_000)
-    work(r, 10_000, **LIMIT)
-
-    assert r.failed(r.order(lots, **LIMIT)) == denied
-
-
-@pytest.mark.parametrize(("lots", "denied"), [(4_900, []), (5_000, ["position"])])
-def test_a_working_stop_entry_far_above_the_mark_counts_at_its_own_worst_price(lots: int, denied: list[str]) -> None:
-    r = at_100()
-    work(r, 10_000, type=OrderType.STOP, trigger_ticks=15_000, stop_ticks=14_700)  # 1,507.50 USDT with the collar
-
-    assert r.failed(r.order(lots, **LIMIT)) == denied
-
-
-def test_a_limit_buy_below_the_mark_is_judged_at_its_limit() -> None:
-    r = at_100()
-    cheap = {"type": OrderType.LIMIT, "price_ticks": 8_000, "stop_ticks": 7_840}
-
-    assert r.failed(r.order(25_000, **cheap)) == []
-    assert r.failed(r.order(25_001, **cheap)) == ["position"]
-
-
-@pytest.mark.parametrize(("lots", "denied"), [(20_000, []), (20_001, ["position"])])
-def test_a_short_sale_at_market_is_judged_at_the_mark(lots: int, denied: list[str]) -> None:
-    r = at_100(margin=True)
-
-    assert r.failed(r.order(lots, **SHORT)) == denied
-
-
-@pytest.mark.parametrize(("lots", "denied"), [(10_000, []), (10_001, ["position"])])
-def test_pairs_of_one_base_asset_are_one_position(lots: int, denied: list[str]) -> None:
-    euro = Instrument(symbol="BTC/EUR", tick="0.01", lot="0.001")
-    rate = Instrument(symbol="EUR/USDT", tick="0.0001", lot="0.1")
-    r = rig(BTC, euro, rate, balances={"USDT": 100_000 * 10**8, "EUR": 100_000})
-    r.bars(10_000, 10_000, 10_000)
-    hold(r, 10_000, index=1)
-
-    assert r.failed(r.order(lots, **LIMIT)) == denied
-
-
-def test_an_order_against_a_short_may_not_flip_it_beyond_the_limit() -> None:
-    r = at_100(margin=True)
-    hold(r, -10_000)
-
-    assert r.failed(r.order(29_900, **LIMIT)) == []
-    assert r.failed(r.order(30_100, **LIMIT)) == ["position"]
 
 
 # stop
@@ -140,6 +76,14 @@ def test_a_buy_limit_above_the_market_needs_its_stop_below_the_market() -> None:
 
     assert r.failed(r.order(1_000, **marketable, stop_ticks=10_094)) == ["stop_cover"]
     assert r.failed(r.order(1_000, **marketable, stop_ticks=9_990)) == []
+
+
+def test_a_sell_limit_below_the_market_needs_its_stop_above_the_market() -> None:
+    r = at_100(margin=True)
+    marketable = {"type": OrderType.LIMIT, "price_ticks": 9_700, "side": Side.SELL}
+
+    assert r.failed(r.order(1_000, **marketable, stop_ticks=9_890)) == ["stop_cover"]
+    assert r.failed(r.order(1_000, **marketable, stop_ticks=10_010)) == []
 
 
 def test_a_stop_entry_is_measured_from_its_trigger() -> None:
@@ -261,6 +205,27 @@ def test_a_spot_buy_waits_behind_the_working_ones(free: int, denied: list[str]) 
     assert r.failed(r.order(1_000, **LIMIT)) == denied
 
 
+def test_only_working_buys_stand_before_a_spot_buy() -> None:
+    r = rig(balances={"USDT": 100_10000000, "BTC": 1_000 * 10**8})
+    r.bar(10_000)
+    work(r, 1_000, **LIMIT, **SHORT)
+    work(r, 1_000, **LIMIT, role=Role.CLOSE)
+
+    assert r.failed(r.order(1_000, **LIMIT)) == []
+
+
+@pytest.mark.parametrize(("working", "enough"), [(0, 12), (1, 23)])
+def test_cost_and_fee_are_rounded_up_to_the_assets_smallest_unit(working: int, enough: int) -> None:
+    cents = Instrument(symbol="BTC/USDT", tick="0.01", lot="0.001", quote_scale=2)  # 0.10001 a lot is 11 cents
+    for free, denied in ((enough, []), (enough - 1, ["buying_power"])):
+        r = rig(cents, balances={"USDT": free, "BTC": 1_000 * 10**8})
+        r.bar(10_001)
+        for _ in range(working):
+            work(r, 1, **LIMIT | {"price_ticks": 10_001})
+
+        assert r.failed(r.order(1, **LIMIT | {"price_ticks": 10_001})) == denied
+
+
 @pytest.mark.parametrize(("lots", "denied"), [(1_999, []), (2_000, []), (2_001, ["buying_power"])])
 def test_a_spot_sale_needs_the_base_asset(lots: int, denied: list[str]) -> None:
     r = rig(balances={"USDT": 100_000 * 10**8, "BTC": 3 * 10**8})
@@ -299,6 +264,22 @@ def test_the_instruments_own_filters_hold_for_the_entry_and_for_its_stop(
     r.bars(10_000)
 
     assert r.failed(r.order(lots)) == ["venue_filters"] * denied
+
+
+@pytest.mark.parametrize(
+    ("entry", "lots", "denied"),
+    [
+        (CHEAP_LIMIT, 100, False), (CHEAP_LIMIT, 99, True), (CHEAP_STOP, 100, False), (CHEAP_STOP, 99, True),
+        ({}, 50, False), ({}, 49, True),
+    ],
+)  # fmt: skip
+def test_the_smallest_notional_is_counted_at_the_orders_own_price(
+    entry: dict[str, object], lots: int, denied: bool
+) -> None:
+    r = rig(Instrument(symbol="BTC/USDT", tick="0.01", lot="0.001", min_notional="5"), limits=Limits().without_guard())
+    r.bar(10_000)
+
+    assert r.failed(r.order(lots, **entry, stop_ticks=0)) == ["venue_filters"] * denied
 
 
 # reducing
