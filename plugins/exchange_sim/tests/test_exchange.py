@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -261,16 +262,20 @@ def test_a_scan_counts_events_of_one_time() -> None:
     assert Scanned(events).longest_run == 2
 
 
-def _kernel(count: int, streams: int = 1) -> Kernel:
-    from fractions import Fraction
-
+def _kernel(count: int, streams: int = 1, price: int = 100) -> Kernel:
     none = Fraction(0)
     rules = Rules(market_ratio=none, slip_ratio=none, maker_fee=none, taker_fee=none, leverage=Fraction(1),
                   latency_ns=0, margin=False, compat=False)
     market = Market(cost_ratio=Fraction(1), lot_units=1, volume_ratio=Fraction(1), share_ratio=Fraction(1),
                     min_lots=0, max_lots=0, min_notional=0, base=0, quote=1)
-    events = ticks([(0, Kind.TRADE, (100, 1, 1), 0)] * count)
-    return Kernel(rules, [market], [Stream(events=events, interval_ns=0, instrument=0)] * streams, [0, 0])
+    events = ticks([(0, Kind.TRADE, (price, 1, 1), 0)] * count)
+    stream = Stream(events=events, interval_ns=0, instrument=0, name="trades.b4h")
+    return Kernel(rules, [market], [stream] * streams, [0, 0])
+
+
+def test_a_history_with_an_impossible_record_is_refused() -> None:
+    with pytest.raises(HistoryError, match=r"trades\.b4h: record 1 "):
+        _kernel(2, price=2**54)
 
 
 def test_more_events_of_one_time_than_a_step_holds_are_refused() -> None:

@@ -49,7 +49,7 @@ def test_wrong_settings_say_what_is_allowed(wrong: dict[str, Any], words: str) -
 
 
 def test_a_rebate_above_the_taker_fee_is_refused() -> None:
-    with pytest.raises(ValueError, match="rebate of 0.002"):
+    with pytest.raises(ValueError, match=r"rebate of 0\.002"):
         SimSettings(**GIVEN, fees=Fees(maker=Decimal("-0.002"), taker=Decimal("0.001")))
 
 

@@ -57,7 +57,12 @@ class SimExchange:
         if settings.account == "margin":
             _check_margin(listings)
         streams = [
-            Stream(events=np.asarray(history.events), interval_ns=history.interval_ns, instrument=index)
+            Stream(
+                events=np.asarray(history.events),
+                interval_ns=history.interval_ns,
+                instrument=index,
+                name=history.path.name,
+            )
             for index, listing in enumerate(listings)
             for history in listing.histories
         ]

@@ -14,7 +14,7 @@ from attrs import frozen
 
 from bot4_core.native import ABI
 from bot4_core.native.status import check
-from bot4_core.sdk import EVENT_SIZE, ConfigError, NativeError, Order, PluginIncompatible
+from bot4_core.sdk import EVENT_SIZE, ConfigError, HistoryError, NativeError, Order, PluginIncompatible
 
 from ._kernel import ffi, lib
 
@@ -88,11 +88,13 @@ class Stream:
         events: records of ``EVENT_DTYPE``, contiguous, unchanged while the kernel lives.
         interval_ns: bar length, 0 for ticks.
         instrument: index of the market.
+        name: of the file, for messages.
     """
 
     events: npt.NDArray[np.void]
     interval_ns: int
     instrument: int
+    name: str
 
 
 class Scanned:
@@ -131,6 +133,7 @@ class Kernel:
 
     Raises:
         ConfigError: for numbers that do not fit 64 bits, or more histories or simultaneous events than there may be.
+        HistoryError: a history holds a record that cannot be.
     """
 
     __slots__ = ("_bulk", "_keep", "_kernel", "_request", "_request_bytes", "_submit", "reports", "run", "step")
@@ -139,7 +142,7 @@ class Kernel:
         self, rules: Rules, markets: Sequence[Market], streams: Sequence[Stream], balances: Sequence[int]
     ) -> None:
         ordered = sorted(streams, key=lambda each: each.instrument)
-        scans = [Scanned(each.events) for each in ordered]
+        scans = [_scanned(each) for each in ordered]
         native_rules = _rules(rules, sum(each.longest_run for each in scans))
         size = lib.b4s_size(native_rules)
         if not size:
@@ -250,6 +253,16 @@ class Kernel:
             NativeError: there is no such instrument.
         """
         return _value(lib.b4s_position(self._kernel, instrument), "instrument")
+
+
+def _scanned(stream: Stream) -> Scanned:
+    scan = Scanned(stream.events)
+    if scan.bad_row >= 0:
+        raise HistoryError(
+            f"{stream.name}: record {scan.bad_row + 1} is out of order or holds a price or quantity that cannot be; "
+            "import the data again"
+        )
+    return scan
 
 
 def _value(answer: int, what: str) -> int:

@@ -82,7 +82,6 @@ typedef struct b4s_source {
     int64_t next, end, count;
     int64_t interval_ns;
     uint32_t instrument;
-    uint32_t kinds;
 } b4s_source;
 
 struct b4s_kernel {
