@@ -8,7 +8,7 @@ from bot4_core.domain.event import Bar, Flag, Kind, Reason
 from bot4_core.domain.order import Order, OrderState, Role, Side
 from bot4_core.strategy import Context, Fill, Strategy
 
-from .rig import BTC, Rig, rig
+from .rig import BTC, ETH, Rig, rig
 
 S = OrderState
 
@@ -315,3 +315,42 @@ def test_a_short_position_is_opened_and_bought_back_the_same_way() -> None:
     r.say(r.fill_row(close, 10_000, 9_900))
 
     assert r.account.equity_units() == (100_000 + 10) * 10**8
+
+
+def test_every_report_stands_in_the_journal_as_the_venue_said_it() -> None:
+    r = rig(BTC, ETH)
+    r.bars(10_000, 10_000)
+    order = r.ctx.buy(ETH, quantity=1)
+    r.send()
+    r.facts.clear()
+    rows = [
+        r.report(Kind.ACK, order), r.report(Kind.TRIGGERED, order, 10_000), r.report(Kind.CANCEL_REJECTED, order, 0, 7),
+        r.fill_row(order, 30, 10_000, fee=5, flags=Flag.MAKER), r.report(Kind.CANCELLED, order, 30, Reason.REQUESTED),
+    ]  # fmt: skip
+
+    r.say(*rows)
+
+    said = [(fact.ts, fact.instrument, fact.kind, fact.flags, *fact.words) for fact in r.facts]
+    assert [each for each in said if each[2] != Kind.RESIZED] == [(r.now, *row[1:]) for row in rows]
+    assert [move.ts for move in order.history[-4:]] == [r.now] * 4
+
+
+@pytest.mark.parametrize("kind", [Kind.CANCELLED, Kind.REJECTED, Kind.EXPIRED])
+def test_an_end_in_turn_is_not_flagged_and_the_same_end_again_is(kind: Kind) -> None:
+    r, order, _ = ready()
+
+    for flagged in (False, True):
+        r.say(r.report(kind, order, 0, Reason.TIME_IN_FORCE))
+        assert bool(last_flags(r, kind) & Flag.VIOLATION) is flagged
+
+
+def test_what_a_resize_says_is_journaled_with_time_and_instrument() -> None:
+    r = rig(BTC, ETH)
+    r.bars(10_000, 10_000)
+    order = r.ctx.buy(ETH, quantity=1)
+    r.open(order, 10_000, 40)
+
+    r.say(r.cancelled(order))
+
+    fact = next(fact for fact in r.facts if fact.kind is Kind.RESIZED)
+    assert (fact.ts, fact.instrument, fact.flags, fact.words) == (r.now, 1, 0, (order.stop_id, 40, 0, 0, 0, 0))
