@@ -79,6 +79,10 @@ def test_cancels_are_journaled_and_leave_after_what_came_before_them() -> None:
         (Action.SUBMIT, order.order_id), (Action.CANCEL, order.order_id),
     ]  # fmt: skip
     assert r.kinds() == [Kind.INTENT, Kind.INTENT, Kind.CANCEL]
+    last = r.facts[-1]
+    assert (last.ts, last.instrument, last.flags, last.words, last.blob) == (
+        r.now, 0, 0, (order.order_id, 0, 0, 0, 0, 0), None,
+    )  # fmt: skip
 
 
 def test_an_ended_order_is_not_cancelled_again() -> None:

@@ -120,6 +120,20 @@ def test_a_stop_that_sold_a_part_covers_the_rest() -> None:
     assert closes(r) == []
 
 
+def test_what_a_stop_has_sold_already_it_does_not_cover_for_another_entry() -> None:
+    r, first = entered()
+    stop = r.child(first, Role.STOP)
+    r.say(r.report(Kind.TRIGGERED, stop, 9_800), r.fill_row(stop, 3_000, 9_800))
+    second = r.order(5_000)
+    r.desk.wish(second, 10_000, 10_050)
+    assert second.denied is None
+    r.send()
+
+    r.say(r.report(Kind.ACK, second), r.fill_row(second, 5_000, 10_000))  # and no word of its stop
+
+    assert closes(r) == [(0, 5_000, "no live stop (P-2)")]
+
+
 def test_stops_of_another_instrument_or_side_cover_nothing() -> None:
     r = rig(BTC, ETH, margin=True, leverage="3")
     r.bars(10_000, 10_000)
