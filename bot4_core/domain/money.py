@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from enum import Enum
-from fractions import Fraction
 from functools import lru_cache
 
 from ..errors import DomainError
@@ -61,15 +60,24 @@ def parse_decimal(text: object) -> Decimal:
             raise DomainError(f"a whole number of {text.bit_length()} bits has more than {_MAX_DIGITS} digits")
         value = Decimal(text)
     elif isinstance(text, str):
-        if len(text) > _MAX_TEXT or not _NUMBER.fullmatch(text):
-            raise DomainError(f"{text[:40]!r} is not a plain decimal number")
-        value = Decimal(text)
+        return _parse_text(text[: _MAX_TEXT + 1])
     else:
         shown = f"{text} " if isinstance(text, float | bool) else ""
         raise DomainError(f"{shown}({type(text).__name__}) is not an exact number: give text, a Decimal or an int")
+    return _bounded(value)
+
+
+@lru_cache(maxsize=1024)  # a strategy names the same sizes and distances with every order
+def _parse_text(text: str) -> Decimal:
+    if len(text) > _MAX_TEXT or not _NUMBER.fullmatch(text):
+        raise DomainError(f"{text[:40]!r} is not a plain decimal number")
+    return _bounded(Decimal(text))
+
+
+def _bounded(value: Decimal) -> Decimal:
     if not value.is_finite():
         raise DomainError(f"{value} is not a finite number")
-    digits, exponent = value.as_tuple().digits, value.as_tuple().exponent
+    _, digits, exponent = value.as_tuple()
     if len(digits) > _MAX_DIGITS or not isinstance(exponent, int) or not -_MAX_EXPONENT <= exponent <= _MAX_EXPONENT:
         shown = str(value)[:40]
         raise DomainError(f"{shown} has more than {_MAX_DIGITS} digits or an exponent beyond ±{_MAX_EXPONENT}")
@@ -112,10 +120,11 @@ def to_units(value: Decimal, step: Decimal, rounding: Rounding, what: str = "val
     Raises:
         DomainError: under EXACT when value is no multiple of step; or past 64 bits.
     """
-    ratio = Fraction(value) / Fraction(step)
-    if rounding is Rounding.EXACT and ratio.denominator != 1:
+    (num, den), (step_num, step_den) = value.as_integer_ratio(), ratio_to_fraction(step)
+    num, den = num * step_den, den * step_num
+    if rounding is Rounding.EXACT and num % den:
         raise DomainError(f"{what} {value} is not a multiple of {step}")
-    return check_int64(divide(ratio.numerator, ratio.denominator, rounding), what)
+    return check_int64(divide(num, den, rounding), what)
 
 
 def from_units(units: int, scale: int) -> Decimal:
@@ -123,11 +132,10 @@ def from_units(units: int, scale: int) -> Decimal:
     return Decimal(units).scaleb(-scale, EXACT)
 
 
-@lru_cache(maxsize=256)  # limits and fees come back with every order, and a Fraction costs microseconds
+@lru_cache(maxsize=256)  # limits, fees and ticks come back with every order
 def ratio_to_fraction(value: Decimal) -> tuple[int, int]:
     """A ratio as exact numerator and positive denominator."""
-    fraction = Fraction(value)
-    return fraction.numerator, fraction.denominator
+    return value.as_integer_ratio()
 
 
 def quantize(value: Decimal, scale: int, rounding: Rounding) -> Decimal:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
 
-from attrs import define, field, frozen
+import msgspec
+from attrs import define, field
 
 from ..errors import DomainError
 from .instrument import Instrument
@@ -14,8 +15,7 @@ from .money import DERIVED, Rounding, check_int64, divide, from_units
 from .order import Side
 
 
-@frozen
-class Closed:
+class Closed(msgspec.Struct, frozen=True, gc=False):
     """A closed portion of a position; all amounts in quote units.
 
     Args:

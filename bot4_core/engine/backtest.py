@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import threading
 import time
@@ -83,6 +84,17 @@ def _graceful(stop: _Stop) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Makes Python's cycle collector look less often: a run makes many objects and hardly a cycle."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, 50, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
 def window_of(exchange: Replay, from_ns: int | None, to_ns: int | None) -> tuple[int, int]:
     """First and last moment of a run, UTC ns; None leaves that side open.
 
@@ -149,6 +161,7 @@ class _Loop:
         self._engine = engine
         self._advance = engine.connect(self._exchange.step, self._exchange.reports)
         self._progress = progress
+        self._held: dict[int, bool] = {}
         self._stop = _Stop()
 
     def run(self) -> str:
@@ -159,14 +172,18 @@ class _Loop:
         exchange.wake_at(engine.timers.next_ns)
         for index in range(len(engine.feeds)):
             self._follow(index)
-        with _graceful(self._stop):
+        with _graceful(self._stop), _rare_collections():
             self._replay()
             if self._stop.reason:
                 self._drain()
         return self._stop.reason or (f"halted: {engine.halted}" if engine.halted else "finished")
 
     def _follow(self, index: int) -> None:
+        """Names what wakes the engine for an instrument; that changes only with whether a position is held."""
         held = self._engine.account.position_lots(index) != 0
+        if self._held.get(index) is held:
+            return
+        self._held[index] = held
         self._exchange.wake_on(index, self._engine.dispatch.wanted_kinds(index, held))
 
     def _replay(self) -> None:

@@ -14,7 +14,7 @@ from ..native.latch import Latch, Mode
 from .account import Account
 from .gate import Gate
 from .orders import ClientIds, OrderTable
-from .rules import Wish, size_fraction, worst_price
+from .rules import Wish, sized, worst_price
 
 #: ``recorder(ts, instrument, kind, flags, words, blob)`` takes every fact for the journal, in order
 Recorder = Callable[[int, int, int, int, Sequence[int], Mapping[str, object] | None], object]
@@ -116,7 +116,7 @@ class Desk:
         wish = Wish(order, mark, worst, self.now, self.account.equity_units())
         if order.raises_risk:
             order.worst_ticks, order.equity_units = worst, wish.equity_units
-            order.size_fraction = size_fraction(self.gate, wish)
+            wish, order.size_fraction = sized(self.gate, wish)
         verdict = self.gate.judge(wish)
         if verdict is not None:
             self._deny(order, *verdict.failures)

@@ -32,6 +32,9 @@ class Gate:
         latch: the kill latch.
         venue: what the account at the venue allows.
         policies: risk policies, in the order of the config.
+
+    Attributes:
+        halted_symbols: instrument to the reason why it takes no new risk for the rest of the run (O-3).
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Gate:
         self.checks = tuple((name, policy) for name, policy in policies if isinstance(policy, RiskCheck))
         self.recent: deque[int] = deque(maxlen=limits.orders_per_second or 1)
         self.remembered: dict[tuple[int, ...], int] = {}
+        self.halted_symbols: dict[int, str] = {}
         self.approved = 0
         self.denied = 0
 

@@ -35,6 +35,8 @@ class Coverage:
             Lots of the position that no live protective order covers.
         """
         self.advance(ts)
+        if not self._account.position_lots(index) and index not in self._uncovered:
+            return 0
         uncovered = max(0, abs(self._account.position_lots(index)) - self._protected(index))
         if uncovered:
             self._uncovered[index] = uncovered

@@ -62,6 +62,8 @@ def _apply_fill(engine: Engine, order: Order, row: Row) -> None:
     ts, index, _, flags, _, price, lots, fee, _, cost = row
     violation = order.fill(lots, cost, fee, ts)
     engine.desk.journal(ts, index, Kind.FILL, flags | (Flag.VIOLATION if violation else 0), row[4:10], None)
+    if order.filled_lots > order.quantity_lots:
+        _halt_symbol(engine, order)
     in_base = bool(flags & Flag.FEE_BASE)
     engine.account.valuation.roll(ts)
     closed = engine.account.apply_fill(index, order.side, lots, cost, fee, in_base, ts)
@@ -72,6 +74,15 @@ def _apply_fill(engine: Engine, order: Order, row: Row) -> None:
         _ended(engine, order, ts)
     asset = order.instrument.base if in_base else order.instrument.quote
     engine.dispatch.tell_fill(Fill(order, ts, price, lots, fee, asset, bool(flags & Flag.MAKER), closed))
+
+
+def _halt_symbol(engine: Engine, order: Order) -> None:
+    """An overfill: venue and books disagree about this instrument, so it takes no new risk (O-3)."""
+    desk, reason = engine.desk, f"order {order.order_id} filled {order.filled_lots} of {order.quantity_lots} lots"
+    desk.gate.halted_symbols.setdefault(order.index, reason)
+    for working in desk.orders.working(order.index):
+        if working.role is Role.ENTRY and working is not order:
+            desk.cancel(working)
 
 
 def _ended(engine: Engine, order: Order, ts: int) -> None:

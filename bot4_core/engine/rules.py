@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import ROUND_CEILING, Context, Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -31,6 +32,7 @@ class Wish(msgspec.Struct, frozen=True, gc=False):
         worst_ticks: the worst fill price that is assumed.
         ts: time of the decision, UTC ns.
         equity_units: equity marked to market, units of the reporting asset.
+        exposed_units: notional of the resulting position; worked out when asked for where it is not given.
     """
 
     order: Order
@@ -38,6 +40,7 @@ class Wish(msgspec.Struct, frozen=True, gc=False):
     worst_ticks: int
     ts: int
     equity_units: int
+    exposed_units: int | None = None
 
 
 class Venue(msgspec.Struct, frozen=True):
@@ -61,6 +64,12 @@ def ratio_text(numerator: int, denominator: int) -> str:
     return str(_ROUND_UP.divide(Decimal(numerator), Decimal(denominator)).quantize(Decimal("1e-8"), context=_ROUND_UP))
 
 
+@lru_cache(maxsize=64)
+def _beyond(collar: Decimal, side: Side) -> tuple[int, int]:
+    """1 + collar for a buy, 1 - collar for a sale, as a fraction."""
+    return ratio_to_fraction(1 + collar * side.sign)
+
+
 def worst_price(order_type: OrderType, side: Side, price: int, trigger: int, mark: int, collar: Decimal) -> int:
     """The worst fill price an order is judged by, ticks.
 
@@ -70,7 +79,7 @@ def worst_price(order_type: OrderType, side: Side, price: int, trigger: int, mar
     if price:
         return price
     start = trigger if order_type is OrderType.STOP else mark
-    num, den = ratio_to_fraction(1 + collar * side.sign)
+    num, den = _beyond(collar, side)
     return divide(start * num, den, Rounding.CEILING if side is Side.BUY else Rounding.FLOOR)
 
 
@@ -111,6 +120,12 @@ def _stop_cover(gate: Gate, wish: Wish) -> Failure | None:
     if distance * den > wish.worst_ticks * num:
         return Failure("stop_cover", ratio_text(distance, wish.worst_ticks), str(limit))
     return None
+
+
+def _symbol_halt(gate: Gate, wish: Wish) -> Failure | None:
+    """No new risk in an instrument where the venue filled more than was ordered (O-3)."""
+    reason = gate.halted_symbols.get(wish.order.index)
+    return Failure("symbol_halt", reason, "fills that agree with their orders") if reason else None
 
 
 def _nearest_fill(wish: Wish) -> int:
@@ -179,15 +194,21 @@ def _exposure(gate: Gate, wish: Wish, index: int) -> int:
 
 def _resulting_position(gate: Gate, wish: Wish) -> int:
     """Notional in the wish's base asset with working orders, units of the reporting asset."""
+    if wish.exposed_units is not None:
+        return wish.exposed_units
     return sum(_exposure(gate, wish, index) for index in gate.account.same_base(wish.order.index))
 
 
-def size_fraction(gate: Gate, wish: Wish) -> str | None:
-    """The resulting position over equity as decimal text, None where a price is missing (K-8)."""
+def sized(gate: Gate, wish: Wish) -> tuple[Wish, str | None]:
+    """The wish with its resulting position worked out, and that over equity as decimal text (K-8).
+
+    Without a price the wish comes back as it was, and None: the rules will deny it.
+    """
     try:
-        return ratio_text(_resulting_position(gate, wish), _equity(gate, wish))
+        exposed, equity = _resulting_position(gate, wish), _equity(gate, wish)
     except DomainError:
-        return None
+        return wish, None
+    return msgspec.structs.replace(wish, exposed_units=exposed), ratio_text(exposed, equity)
 
 
 def _position(gate: Gate, wish: Wish) -> Failure | None:
@@ -348,6 +369,7 @@ def _reduces(gate: Gate, wish: Wish) -> Failure | None:
 #: The rules of an order that raises risk, in the order they are reported.
 ENTRY_RULES: tuple[tuple[str, Rule], ...] = (
     ("latch", _latch),
+    ("symbol_halt", _symbol_halt),
     ("stop_cover", _stop_cover),
     ("position", _position),
     ("drawdown", _drawdown),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -86,6 +87,10 @@ class Series:
         instrument, index: whose bars.
         interval_ns: length of one bar.
         capacity: how many bars ``window`` can reach back.
+
+    Attributes:
+        seen: finished bars, counted until every listener's warm-up is over.
+        settled: told then, once, of the faster function that takes the place of ``push``.
     """
 
     def __init__(self, instrument: Instrument, index: int, interval_ns: int, capacity: int) -> None:
@@ -102,6 +107,7 @@ class Series:
         self._waiting: list[tuple[int, Callable[[Row], None]]] = []
         self._active: list[Callable[[Row], None]] = []
         self._store: Callable[[Row], None] = self._recent.append
+        self.settled: Callable[[Callable[[Row], None]], None] = lambda push: None
 
     def indicator(self, name: str, length: int) -> IndicatorState:
         """The state of one indicator, shared by all who ask for the same one."""
@@ -135,6 +141,29 @@ class Series:
         """Moves the listeners whose warm-up is over, in the order they came."""
         self._active += [callback for warmup, callback in self._waiting if self.seen >= warmup]
         self._waiting = [each for each in self._waiting if self.seen < each[0]]
+        if not self._waiting:
+            self.settled(self._settle())
+
+    def _settle(self) -> Callable[[Row], None]:
+        """``push`` without the warm-up, as a closure: it runs once per bar."""
+        updates, listeners = self._updates, tuple(self._active)
+        if len(listeners) == 1 and not updates:
+            only = listeners[0]
+
+            def push_to_one(row: Row) -> None:
+                self._store(row)
+                only(row)
+
+            return push_to_one
+
+        def push_to_all(row: Row) -> None:
+            self._store(row)
+            for update in updates:
+                update(row)
+            for callback in listeners:
+                callback(row)
+
+        return push_to_all
 
     def window(self, n: int) -> BarWindow:
         """The last ``n`` bars, fewer while the history is shorter.
@@ -150,7 +179,7 @@ class Series:
                 self._write(row)
             self._recent.clear()
             self._store = self._write
-        return BarWindow(self.instrument, self._ring[max(0, self._end - min(n, self.seen)) : self._end].copy())
+        return BarWindow(self.instrument, self._ring[max(0, self._end - n) : self._end].copy())
 
     def _write(self, row: Row) -> None:
         """Appends to the ring; when it is full its newer half moves to the front, so a window is one slice."""
@@ -268,8 +297,13 @@ class Feed:
     def handlers(self) -> dict[int, Callable[[Row], None]]:
         """Event kind to what takes it in; from here on no timeframe may be added."""
         self._started = True
-        bars = self.base.push if self.base is not None and not self._aggregators else self.on_bar
-        return {Kind.BAR: bars, Kind.TRADE: self.on_trade, Kind.QUOTE: self.on_quote}
+        handlers: dict[int, Callable[[Row], None]] = {
+            Kind.BAR: self.on_bar, Kind.TRADE: self.on_trade, Kind.QUOTE: self.on_quote,
+        }  # fmt: skip
+        if self.base is not None and not self._aggregators:
+            handlers[Kind.BAR] = self.base.push
+            self.base.settled = partial(handlers.__setitem__, int(Kind.BAR))
+        return handlers
 
     def on_bar(self, row: Row) -> None:
         """A bar of the history's own length; its listeners come first, longer bars after it."""
