@@ -127,6 +127,15 @@ def test_L1_prints_at_our_price_work_off_the_queue_and_the_excess_fills(sim: Mak
     assert [(r[0] - START, r[6], r[7]) for r in reports] == [(2, 100, 1), (3, 100, 1)]
 
 
+def test_L1_one_print_at_our_price_is_shared_by_our_orders(sim: Make) -> None:
+    s = sim(tape(quote(0, 100, 2, 102, 5), trade(1, 100, 6, SOLD)))
+    s.until(START)
+    first, second = s.send(BUY, LIMIT, 3, price_ticks=100), s.send(BUY, LIMIT, 3, price_ticks=100)
+    reports = s.finish()
+    assert fills(reports, first) == [(100, 3)]
+    assert fills(reports, second) == [(100, 1)]  # 6 printed, 2 stood before both, 3 went to the first
+
+
 def test_L1_prints_of_the_other_aggressor_do_not_count(sim: Make) -> None:
     s = sim(tape(quote(0, 100, 1, 102, 5), trade(1, 100, 50), trade(2, 100, 2, SOLD)))
     s.until(START)

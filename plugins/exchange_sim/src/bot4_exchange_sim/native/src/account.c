@@ -33,8 +33,8 @@ static int buy_lock(const b4s_kernel *k, const b4s_order *o, int64_t *units)
 static int lock_of(const b4s_kernel *k, const b4s_order *o, int64_t *units)
 {
     *units = 0;
-    if (k->rules.margin || o->reduce_only || o->remaining == 0)
-        return B4_OK; /* protective orders do not lock: the position itself is what they sell */
+    if (o->remaining == 0)
+        return B4_OK;
     if (o->side == B4S_BUY)
         return buy_lock(k, o, units);
     return __builtin_mul_overflow(o->remaining, k->markets[o->instrument].spec.lot_units, units) ? B4_E_OVERFLOW
@@ -134,7 +134,8 @@ static int margin_admit(const b4s_kernel *k, const b4s_order *o)
     return fits ? B4_REASON_NONE : B4_REASON_INSUFFICIENT_MARGIN;
 }
 
-/* Sets aside what an arriving order needs. Answers a reason to refuse, or B4_REASON_NONE. */
+/* Sets aside what an arriving order needs; one that only reduces needs nothing, the position itself is what it sells.
+ * Answers a reason to refuse, or B4_REASON_NONE. */
 int b4s_admit(b4s_kernel *k, b4s_order *o)
 {
     if (o->reduce_only)

@@ -73,11 +73,15 @@ static void meet_limit(b4s_kernel *k, b4s_order *o, bar *b)
     }
 }
 
+static int trades_beyond(const b4s_order *o, const bar *b)
+{
+    return o->side == B4S_BUY ? b->low <= o->price - 1 : b->high >= o->price + 1;
+}
+
 /* B-2, resting: the bar must trade beyond the limit; then at the limit, even when the open gaps beyond. */
 static void rest_limit(b4s_kernel *k, b4s_order *o, bar *b)
 {
-    int beyond = o->side == B4S_BUY ? b->low <= o->price - 1 : b->high >= o->price + 1;
-    if (!beyond)
+    if (!trades_beyond(o, b))
         return;
     int64_t market = better(o->side, o->price, b->open);
     b->left -= b4s_take(k, o, b->left, b->compat ? market : o->price, 1, market);
@@ -145,6 +149,24 @@ static void late_cancels(b4s_kernel *k, b4s_market *m)
             b4s_end(k, &k->orders[s], B4_KIND_CANCELLED, B4_REASON_REQUESTED);
 }
 
+/* False when nothing can happen to the order in this bar, whatever the path; most bars leave every order alone. */
+static int concerned(const b4s_order *o, const bar *b)
+{
+    if (o->cancelling)
+        return 1;
+    if (b4s_waits_for_stop(o))
+        return touched(o, b);
+    return !b4s_is_limit(o) || o->fresh || trades_beyond(o, b);
+}
+
+static int concerns_any(const b4s_kernel *k, const b4s_market *m, const bar *b)
+{
+    for (uint32_t s = m->head; s != B4S_NONE; s = k->orders[s].next)
+        if (concerned(&k->orders[s], b))
+            return 1;
+    return 0;
+}
+
 static void match(b4s_kernel *k, b4s_market *m, const b4_event *e)
 {
     int64_t volume = e->v[B4_BAR_VOLUME];
@@ -154,9 +176,11 @@ static void match(b4s_kernel *k, b4s_market *m, const b4_event *e)
         .high = e->v[B4_BAR_HIGH],
         .low = e->v[B4_BAR_LOW],
         .opened = e->ts - m->interval_ns,
-        .left = compat ? INT64_MAX : b4s_floor(volume, m->spec.share_num, m->spec.share_den),
         .compat = compat,
     };
+    if (!concerns_any(k, m, &b))
+        return;
+    b.left = compat ? INT64_MAX : b4s_floor(volume, m->spec.share_num, m->spec.share_den);
     k->bar_open = b.opened;
     if (volume > 0 || compat) { /* B-7 */
         at_open(k, m, &b);
