@@ -39,6 +39,13 @@ def latched() -> Scene:
     return r, r.order(1_000)
 
 
+def overfilled() -> Scene:
+    r = rig(BTC, ETH)
+    r.bars(10_000, 10_000)
+    r.open(r.ctx.buy(BTC, quantity=1), 10_000, 1_001)
+    return r, r.order(1_000)
+
+
 def bare() -> Scene:
     r = at_100()
     return r, r.order(1_000, stop_ticks=0)
@@ -100,6 +107,7 @@ def too_small() -> Scene:
 #: what each rule alone stands against: an order that fails it and nothing else
 SCENES: dict[str, Callable[[], Scene]] = {
     "latch": latched,
+    "symbol_halt": overfilled,
     "stop_cover": bare,
     "position": too_large,
     "drawdown": fallen,

@@ -8,7 +8,7 @@ from bot4_core.domain.event import Bar, Flag, Kind, Reason
 from bot4_core.domain.order import Order, OrderState, Role, Side
 from bot4_core.strategy import Context, Fill, Strategy
 
-from .rig import BTC, ETH, Rig, rig
+from .rig import BTC, ETH, Action, Rig, rig
 
 S = OrderState
 
@@ -116,6 +116,26 @@ def test_more_than_was_ordered_is_applied_and_flagged() -> None:
     assert (order.state, order.filled_lots, order.violation) == (S.FILLED, 11_000, True)
     assert r.account.position_lots(0) == 11_000
     assert last_flags(r, Kind.FILL) & Flag.VIOLATION
+
+
+def test_an_overfill_halts_its_symbol_and_no_other() -> None:
+    r = rig(BTC, ETH)
+    r.bars(10_000, 10_000)
+    resting = [r.ctx.buy(each, quantity=1, limit=99) for each in (BTC, ETH)]
+    order = r.ctx.buy(BTC, quantity=1)
+    r.open(order, 10_000, 1_000)
+    assert r.ctx.buy(BTC, quantity=1).denied is None
+    r.send()
+
+    r.say(r.fill_row(order, 1, 10_000))
+
+    cancels = {each.order_id for action, each in r.send() if action is Action.CANCEL}
+    assert resting[0].order_id in cancels
+    assert resting[1].order_id not in cancels
+    denied = r.ctx.buy(BTC, quantity=1).denied
+    assert str(denied) == "symbol_halt: order 5 filled 1001 of 1000 lots, allowed fills that agree with their orders"
+    assert r.ctx.buy(ETH, quantity=1).denied is None
+    assert r.ctx.close(BTC) is not None
 
 
 def test_an_overfill_is_never_counted_as_covered_by_a_stop_that_was_not_made_for_it() -> None:
