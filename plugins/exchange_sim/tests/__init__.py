@@ -1,1 +1,0 @@
-"""Tests of the simulated exchange; ``oracle`` is a slow second implementation, written from the rules alone."""
