@@ -76,40 +76,29 @@ class Instrument:
     quote_scale: int = field(converter=_scale, default=8)
     version: str = field(default="1", validator=_text)
 
-    #: derived, computed once: quote units of one tick × one lot, base units of one lot
-    _tick_lot: Fraction = field(init=False, repr=False, eq=False)
-    _lot_units: Fraction = field(init=False, repr=False, eq=False)
+    #: derived, computed once because every order asks for them
+    base: str = field(init=False, repr=False, eq=False)
+    """The asset that is bought and sold."""
+    quote: str = field(init=False, repr=False, eq=False)
+    """The asset that prices are stated in."""
+    lot_units: int = field(init=False, repr=False, eq=False)
+    """Base-asset units of one lot."""
+    tick_lot_ratio: tuple[int, int] = field(init=False, repr=False, eq=False)
+    """Quote units of one tick × one lot, as numerator and denominator."""
 
     def __attrs_post_init__(self) -> None:
-        scale = Fraction(10) ** self.quote_scale
         per_lot = Fraction(self.lot) * Fraction(self.multiplier)
-        object.__setattr__(self, "_tick_lot", Fraction(self.tick) * per_lot * scale)
-        object.__setattr__(self, "_lot_units", per_lot * Fraction(10) ** self.base_scale)
-        if self._lot_units.denominator != 1:
+        lot_units = per_lot * 10**self.base_scale
+        if lot_units.denominator != 1:
             raise DomainError(f"{self.symbol}: a lot of {self.lot} is no multiple of 10^-{self.base_scale}")
+        base, _, quote = self.symbol.partition("/")
+        ratio = (Fraction(self.tick) * per_lot * 10**self.quote_scale).as_integer_ratio()
+        derived = {"base": base, "quote": quote, "lot_units": lot_units.numerator, "tick_lot_ratio": ratio}
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)  # frozen, and this is still its making
 
     def __hash__(self) -> int:
         return hash((self.symbol, self.version))
-
-    @property
-    def base(self) -> str:
-        """The asset that is bought and sold."""
-        return self.symbol.partition("/")[0]
-
-    @property
-    def quote(self) -> str:
-        """The asset that prices are stated in."""
-        return self.symbol.partition("/")[2]
-
-    @property
-    def lot_units(self) -> int:
-        """Base-asset units of one lot."""
-        return self._lot_units.numerator
-
-    @property
-    def tick_lot_ratio(self) -> tuple[int, int]:
-        """Quote units of one tick × one lot, as numerator and denominator."""
-        return self._tick_lot.numerator, self._tick_lot.denominator
 
     def price(self, ticks: int) -> Decimal:
         """The price of so many ticks."""
@@ -133,12 +122,12 @@ class Instrument:
 
     def base_units(self, lots: int) -> int:
         """Base-asset units of so many lots, exactly."""
-        return check_int64(lots * self._lot_units.numerator, f"{self.symbol} amount")
+        return check_int64(lots * self.lot_units, f"{self.symbol} amount")
 
     def cost_units(self, ticks: int, lots: int, rounding: Rounding = Rounding.HALF_EVEN) -> int:
         """Quote-asset units of ticks × lots: the exact product first, then one rounding (D-3)."""
-        ratio = self._tick_lot
-        return check_int64(divide(ticks * lots * ratio.numerator, ratio.denominator, rounding), f"{self.symbol} cost")
+        num, den = self.tick_lot_ratio
+        return check_int64(divide(ticks * lots * num, den, rounding), f"{self.symbol} cost")
 
     def to_mapping(self) -> dict[str, object]:
         """A JSON-ready mapping that :meth:`from_mapping` reads back."""

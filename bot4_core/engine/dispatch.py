@@ -16,6 +16,7 @@ from .context import StrategyContext
 from .indicators import Focus, Row
 from .series import Feed, parse_interval
 
+_SELL = int(Flag.SELL)
 #: ``method(context, event)`` of a strategy
 Method = Callable[[StrategyContext, Any], None]
 
@@ -138,7 +139,7 @@ class Dispatch:
             if row[0] >= trading_from:
                 focus.index = index
                 self.wakes += 1
-                sell = bool(row[3] & Flag.SELL)
+                sell = bool(row[3] & _SELL)
                 on_trade(context, Trade(instrument, row[0], row[4], row[5], row[6], sell))
 
         return call
