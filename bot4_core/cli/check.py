@@ -8,8 +8,8 @@ import attrs
 import click
 
 from ..config import Part, Plan, load_config, resolve
-from ..config.model import without_password
 from ..config.structure import show
+from ..domain.redaction import without_password
 from ..errors import ConfigError
 from ..plugins import load
 from .output import console, emit, json_option

@@ -11,10 +11,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from ..domain.redaction import without_password, without_secrets
 from ..errors import ConfigError, Mistake
 from ..plugins import nearest, one_line
 from .lines import Place, find_lines, nesting
-from .model import BotConfig, Config, JournalConfig, Market, Table, locate, without_password
+from .model import BotConfig, Config, JournalConfig, Market, Table, locate
 from .structure import Problems, show, structure
 
 MAX_BYTES = 1_000_000
@@ -99,7 +100,7 @@ def _parse(text: str, source: str) -> dict[str, Any]:
             line = int(position[1]) if position[1] else text.count("\n") + 1
             message = message[: position.start()]
         if message == "Cannot overwrite a value" and line is not None:
-            message = f"a key stands twice: {one_line(text.splitlines()[line - 1])!r}"
+            message = f"a key stands twice: {without_secrets(one_line(text.splitlines()[line - 1]))!r}"
         raise ConfigError(Mistake("", f"is not valid TOML: {message}", line, source)) from error
 
 
@@ -113,7 +114,8 @@ def _override(document: dict[str, Any], overrides: Iterable[str]) -> tuple[dict[
             _put(document, place, value)
             applied[place] = without_password(one_line(text))
         except Problems as problems:
-            mistakes += [Mistake("", message, None, f"--set {one_line(text)}:") for _, message in problems.found]
+            source = f"--set {without_password(one_line(text))}:"
+            mistakes += [Mistake("", message, None, source) for _, message in problems.found]
     return applied, mistakes
 
 
@@ -139,7 +141,7 @@ def split_override(text: str) -> tuple[Place, Any]:
     except (ValueError, ArithmeticError) as error:
         message = _TOML_POSITION.sub("", one_line(error))
         hint = "text needs quotes of its own, as --set 'bot.name=\"second\"'"
-        raise Problems([((), f"{show(written)} is no TOML value ({message}); {hint}")]) from error
+        raise Problems([((), f"{show(without_password(written))} is no TOML value ({message}); {hint}")]) from error
 
 
 def _put(document: dict[str, Any], place: Place, value: object) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal, TypeVar
 import attrs
 from attrs import field, frozen
 
+from ..domain.redaction import without_password
 from ..errors import DomainError, Mistake
 from ..specs import ExchangeSpec, RiskSpec, SinkSpec, Spec, StrategySpec
 from .lines import Place
@@ -34,11 +35,6 @@ def _valid_bot_name(_bot: object, _attribute: attrs.Attribute[Any], value: str) 
 def _valid_seed(_bot: object, _attribute: attrs.Attribute[Any], value: int) -> None:
     if not 0 <= value <= _SEED_MAX:
         raise DomainError(f"{value} must be from 0 to {_SEED_MAX}")
-
-
-def without_password(url: str) -> str:
-    """A URL as it may be shown."""
-    return re.sub(r"(://[^/@]*?:)[^@]*@", r"\1***@", url)
 
 
 def _valid_url(_journal: object, _attribute: attrs.Attribute[Any], value: str) -> None:

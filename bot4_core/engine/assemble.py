@@ -10,6 +10,7 @@ from attrs import frozen
 from ..config.model import Config, Part, Plan
 from ..domain.event import Kind
 from ..domain.limits import Limits
+from ..domain.redaction import without_secrets
 from ..errors import ConfigError, Mistake, PluginLoadError
 from ..history.catalogue import Catalogue
 from ..journal.records import RunInfo
@@ -58,7 +59,7 @@ class Assembly:
             mode="backtest",
             created_ns=created_ns,
             seed=config.bot.seed,
-            config=config.text,
+            config=without_secrets(config.text),
             instruments=account.instruments,
             start_equity=account.portfolio.own.get(account.reporting, 0),
             reporting_asset=account.reporting,

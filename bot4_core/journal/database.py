@@ -17,6 +17,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from ..domain.redaction import without_password
 from ..errors import StoreError
 
 #: "read" writes nothing; a backtest commits without waiting for the disk, paper and live wait (DECISIONS.md D-7).
@@ -50,8 +51,8 @@ def parse_url(url: str) -> sa.URL:
 
 
 def show(url: sa.URL) -> str:
-    """The URL for messages, its password hidden."""
-    return url.render_as_string(hide_password=True)
+    """The URL for messages, its passwords hidden, in the query too."""
+    return without_password(url.render_as_string(hide_password=True))
 
 
 def sqlite_file(url: sa.URL) -> Path | None:
@@ -66,11 +67,10 @@ def one_line(url: sa.URL, doing: str) -> Iterator[None]:
     """Turns the database's errors into a StoreError of one line: no SQL, no parameters, no password."""
     try:
         yield
-    except DBAPIError as error:
-        reason = " ".join(str(error.orig).split())
-        raise StoreError(f"journal {show(url)}: {doing}: {reason[:300]}") from error
     except SQLAlchemyError as error:
-        raise StoreError(f"journal {show(url)}: {doing}: {' '.join(str(error).split())[:300]}") from error
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        reason = without_password(" ".join(str(cause).split()))
+        raise StoreError(f"journal {show(url)}: {doing}: {reason[:300]}") from error
 
 
 def connect(url: sa.URL, access: Access) -> sa.Engine:

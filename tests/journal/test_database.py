@@ -92,3 +92,14 @@ def test_urls_have_their_driver_written_out() -> None:
     assert parse_url("postgresql+psycopg2://u@h/d").drivername == "postgresql+psycopg"
     assert parse_url("sqlite:///x.db").drivername == "sqlite"
     assert "secret" not in show(parse_url("postgresql://u:secret@h/d"))
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:s3cr3t@host/db", "postgresql://host/db?user=me&password=s3cr3t"])
+def test_no_message_shows_a_password(url: str) -> None:
+    parsed = parse_url(url)
+    assert "s3cr3t" not in show(parsed)
+    assert "host" in show(parsed)
+    told = sa.exc.OperationalError("SELECT 1", {}, RuntimeError(f"no route for {url}"))
+    with pytest.raises(StoreError) as caught, database.one_line(parsed, "opening it"):
+        raise told
+    assert "s3cr3t" not in str(caught.value)
