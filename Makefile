@@ -25,11 +25,12 @@ test: $(VENV)/.tox
 
 $(VENV)/.installed: $(BUILD_INPUTS) | $(BIN)/python
 	@echo "installing bot4 and its plugins into $(VENV) (about a minute the first time)"
-	$(PIP) install --quiet -c constraints.txt -e . $(PLUGINS:%=-e ./%)
+	$(PIP) install -qq -c constraints.txt setuptools cffi
+	$(PIP) install -qq -c constraints.txt --no-build-isolation -e . $(PLUGINS:%=-e ./%)
 	@touch $@
 
 $(VENV)/.tox: constraints.txt | $(BIN)/python
-	$(PIP) install --quiet -c constraints.txt tox
+	$(PIP) install -qq -c constraints.txt tox
 	@touch $@
 
 $(BIN)/python:
