@@ -80,6 +80,8 @@ class Limits:
             raise DomainError(f"{number} must be greater than 0")
         if name in _COUNTS and number != int(number):
             raise DomainError(f"{number} must be a whole number")
+        if name == "drawdown" and number < _FINEST_DRAWDOWN:
+            raise DomainError(f"{number} is finer than drawdown is measured, {_FINEST_DRAWDOWN:f}")
         if name == "collar" and number >= 1:
             raise DomainError(f"{number} must be below 1")
         return int(number) if name in _COUNTS else number
@@ -92,4 +94,6 @@ class Limits:
 
 _NAMES = frozenset(a.name for a in attrs.fields(Limits))
 _COUNTS = frozenset({"open_orders", "open_orders_per_symbol", "orders_per_second"})
+#: the valuation measures in billionths of the peak, and 0 of them would switch its halt off
+_FINEST_DRAWDOWN = Decimal("1e-9")
 _MORE_IS_TIGHTER = frozenset({"duplicate_window_s", "collar"})

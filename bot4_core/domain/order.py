@@ -181,6 +181,7 @@ class Order:
     Attributes:
         worst_ticks, equity_units, size_fraction: what an entry was judged by (K-8): the worst fill price assumed,
             equity, and the resulting position over equity as decimal text; computed, never supplied.
+        trade_ids: the venue's trades that filled it: with the order they are a fill's key (O-4).
     """
 
     order_id: int
@@ -220,6 +221,7 @@ class Order:
     worst_ticks: int = field(default=0, init=False)
     equity_units: int = field(default=0, init=False)
     size_fraction: str | None = field(default=None, init=False)
+    trade_ids: set[int] = field(factory=set, init=False, repr=False)
     history: list[Transition] = field(factory=list, init=False, repr=False)
 
     def move(self, after: OrderState, ts: int, reason: str = "", *, expected: OrderState | None = None) -> None:

@@ -61,7 +61,11 @@ def _contradicts(order: Order, after: OrderState, row: Row) -> bool:
 
 
 def _apply_fill(engine: Engine, order: Order, row: Row) -> None:
-    ts, index, _, flags, _, price, lots, fee, _, cost = row
+    ts, index, _, flags, _, price, lots, fee, trade_id, cost = row
+    if trade_id in order.trade_ids:  # told twice, as after a reconnect: the fact is kept, the money moved once (O-4)
+        engine.desk.journal(ts, index, Kind.FILL, flags | _VIOLATION, row[4:10], None)
+        return
+    order.trade_ids.add(trade_id)
     violation = order.fill(lots, cost, fee, ts)
     engine.desk.journal(ts, index, Kind.FILL, flags | (_VIOLATION if violation else 0), row[4:10], None)
     if order.filled_lots > order.quantity_lots:

@@ -71,6 +71,12 @@ def test_a_collar_of_the_whole_price_is_refused(value: str) -> None:
         Limits().tightened({"collar": value})
 
 
+def test_a_drawdown_too_fine_to_measure_is_refused_and_does_not_switch_the_halt_off() -> None:
+    assert Limits().tightened({"drawdown": "0.000000001"}).drawdown == Decimal("1e-9")
+    with pytest.raises(ConfigError, match=r"\$\.drawdown: 9E-10 is finer than drawdown is measured, 0\.000000001"):
+        Limits().tightened({"drawdown": "0.0000000009"})
+
+
 def test_an_unknown_limit_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ConfigError, match=r"\$\.positon: is no limit of the gate; known: .*position"):
         Limits().tightened({"positon": "0.01"})
