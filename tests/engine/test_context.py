@@ -181,6 +181,7 @@ def test_the_type_follows_from_limit_and_trigger() -> None:
         ({"quantity": 1, "stop_price": "97.123"}, "price 97.123"),
         ({"quantity": 1, "tif": TimeInForce.GTD}, "expire_ns must lie in the future"),
         ({"quantity": 1, "tif": TimeInForce.GTD, "expire_ns": 5}, "expire_ns must lie in the future"),
+        ({"quantity": 1, "tif": TimeInForce.GTD, "expire_ns": MINUTE}, "expire_ns must lie in the future"),
         ({"quantity": 1, "expire_ns": 5}, "belongs to TimeInForce.GTD only"),
         ({"quantity": 1, "expire_ns": 10**18}, "belongs to TimeInForce.GTD only"),
         ({"quantity": 1, "tif": TimeInForce.GTD, "expire_ns": 1e18}, "whole number of UTC nanoseconds"),
@@ -197,6 +198,14 @@ def test_a_wish_that_cannot_be_is_an_error_that_says_what_to_write(wish: dict[st
         r.ctx.buy(BTC, **wish)
     assert r.facts == []
     assert r.send() == []
+
+
+def test_a_good_till_date_order_keeps_its_end_and_any_other_has_none() -> None:
+    r = at_100()
+    order = r.ctx.buy(BTC, quantity=1, limit=99, tif=TimeInForce.GTD, expire_ns=MINUTE + 1, post_only=True)
+
+    assert (order.denied, order.tif, order.expire_ns, order.post_only) == (None, TimeInForce.GTD, MINUTE + 1, True)
+    assert r.ctx.buy(BTC, quantity=1, tif=TimeInForce.IOC).expire_ns == 0
 
 
 def test_a_size_by_money_before_the_first_price_is_an_error_and_by_quantity_is_denied() -> None:
