@@ -188,7 +188,11 @@ class RiskCheck(RiskPolicy, Protocol):
     """A risk policy that also judges each risk-raising order in code of its own, after the declarative limits."""
 
     def check(self, wish: Wish, account: Account) -> Failure | None:
-        """None, or the rule that failed. A value vetoes, and an exception vetoes too."""
+        """None, or the rule that failed. A value vetoes, and an exception vetoes too.
+
+        The rule ``hours`` of the policy ``night`` stands in the journal as ``policy.night.hours``; ``policy.night``
+        alone means that the check raised or gave no answer.
+        """
         ...
 
 

@@ -20,6 +20,12 @@ from .rules import ENTRY_RULES, REDUCING_RULES, Rule, Venue, Wish, likeness
 
 #: equal orders are remembered by key; past this many keys the oldest are forgotten
 _MAX_REMEMBERED = 1024
+#: a policy's own texts are cut to this; they go into the journal
+_MAX_TEXT = 200
+
+
+def _short(text: object) -> str:
+    return str(text)[:_MAX_TEXT]
 
 
 class Gate:
@@ -81,13 +87,20 @@ class Gate:
             return Failure(name, f"unknown ({error})", "a measured value")
 
     def _consult(self, name: str, policy: RiskCheck, wish: Wish) -> Failure | None:
-        """One policy's free-form check; an exception vetoes, and so does an answer that is none."""
+        """One policy's free-form check; an exception vetoes, and so does an answer that is none.
+
+        Whatever the policy calls its rule, it is journaled below the policy's own name, so that no policy can speak in
+        the name of a rule of the core.
+        """
         try:
             answer: object = policy.check(wish, self)
         except Exception as error:  # noqa: BLE001  # a stranger's check may raise anything, and all of it vetoes
-            return Failure(f"policy.{name}", f"raised {type(error).__name__}: {str(error)[:200]}", "an answer")
-        if answer is None or isinstance(answer, Failure):
-            return answer
+            return Failure(f"policy.{name}", f"raised {type(error).__name__}: {_short(error)}", "an answer")
+        if answer is None:
+            return None
+        if isinstance(answer, Failure):
+            texts = (_short(text) for text in (answer.measured, answer.limit, answer.unit))
+            return Failure(f"policy.{name}.{_short(answer.rule)}", *texts)
         return Failure(f"policy.{name}", f"answered with a {type(answer).__name__}", "None or a Failure")
 
     def _remember(self, wish: Wish) -> None:

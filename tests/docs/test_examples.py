@@ -68,8 +68,8 @@ def test_the_night_plugin_is_found_and_works(night: Path) -> None:
 
 
 def test_the_night_refuses_and_the_day_does_not(night: Path) -> None:
-    assert _denied(night)["policy.night"] > 0
-    assert "policy.night" not in _denied(night, "risk[1].from_hour=6", "risk[1].to_hour=6")
+    assert _denied(night)["policy.night.hours"] > 0
+    assert "policy.night.hours" not in _denied(night, "risk[1].from_hour=6", "risk[1].to_hour=6")
 
 
 def test_the_policys_limit_tightens_and_cannot_loosen(night: Path) -> None:

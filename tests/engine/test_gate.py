@@ -287,8 +287,17 @@ def test_a_policys_failure_vetoes_beside_the_cores_rules() -> None:
     policy = Policy(Failure("moon_phase", "full", "new"))
     r = at_100(policies=[("astro", policy)])
 
-    assert r.failed(r.order(1_000)) == ["moon_phase"]
-    assert r.failed(r.order(1_000, stop_ticks=0)) == ["stop_cover", "moon_phase"]
+    assert r.failed(r.order(1_000)) == ["policy.astro.moon_phase"]
+    assert r.failed(r.order(1_000, stop_ticks=0)) == ["stop_cover", "policy.astro.moon_phase"]
+
+
+def test_a_policy_cannot_speak_in_the_name_of_a_rule_of_the_core() -> None:
+    r = at_100(policies=[("astro", Policy(Failure("drawdown", "x" * 1000, "new", "phase")))])
+
+    verdict = r.gate.judge(r.wish(r.order(1_000)))
+
+    assert verdict is not None
+    assert verdict.failures == (Failure("policy.astro.drawdown", "x" * 200, "new", "phase"),)
 
 
 @pytest.mark.parametrize("error", [ValueError("no data"), ZeroDivisionError(), KeyError("x" * 1000)])
@@ -316,7 +325,7 @@ def test_policies_are_asked_in_order_for_entries_only_and_see_the_account() -> N
     r.gate.checks = (("a", first), ("b", second))
     entry, close = r.order(100), r.order(100, role=Role.CLOSE, side=Side.SELL)
 
-    assert r.failed(entry) == ["b"]
+    assert r.failed(entry) == ["policy.b.b"]
     assert r.failed(close) == []
     assert first.seen == second.seen == [(entry.order_id, 1_000, 0)]
 

@@ -45,7 +45,7 @@ class Night:
         since = (hour - self._begins) % 24
         if since >= (self._ends - self._begins) % 24:
             return None
-        return Failure("policy.night", f"{hour:02d}:00", f"{self._ends:02d}:00 to {self._begins:02d}:00", "UTC")
+        return Failure("hours", f"{hour:02d}:00", f"{self._ends:02d}:00 to {self._begins:02d}:00", "UTC")
 
 
 @hookimpl
