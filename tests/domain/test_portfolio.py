@@ -206,3 +206,17 @@ def test_a_balance_beyond_64_bits_is_refused_and_not_wrapped() -> None:
         books.deposit("USDT", 1)
     assert books.own["USDT"] == 2**63 - 1
     assert books.imbalance() == {}
+
+
+def test_the_remainder_of_each_division_stays_with_the_open_part() -> None:
+    position = Position(BTC)
+    assert position.opened_ns == 0
+    position.apply(BUY, 3, 100, 10, 1)
+    part = position.apply(SELL, 1, 50, 5, 2)
+    flip = position.apply(SELL, 3, 100, 10, 3)
+
+    assert part is not None
+    assert flip is not None
+    assert (part.entry_cost, part.entry_fees) == (33, 3)
+    assert (flip.entry_cost, flip.entry_fees, flip.exit_cost, flip.exit_fees) == (67, 7, 66, 6)
+    assert (position.lots, position.entry_cost, position.entry_fees) == (-1, 34, 4)

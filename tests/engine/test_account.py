@@ -121,3 +121,32 @@ def test_quotes_mark_only_where_they_are_all_there_is() -> None:
 )
 def test_the_curve_is_sampled_at_most_some_thousand_times(days: float, seconds: int) -> None:
     assert _sample_length(int(days * 86400 * 10**9)) == seconds * 10**9
+
+
+def test_the_worst_price_of_one_trade_is_not_carried_to_the_next() -> None:
+    r = rig()
+    r.bar(10_000)
+    adverse = []
+    for low in (9_000, 9_900):
+        r.account.apply_fill(0, Side.BUY, 10, BTC.cost_units(10_000, 10), 0, False, r.now)
+        r.bar(10_000, low=low)
+        closed = r.account.apply_fill(0, Side.SELL, 10, BTC.cost_units(10_000, 10), 0, False, r.now)
+        assert closed is not None
+        adverse.append(closed.adverse_ticks)
+
+    assert adverse == [9_000, 9_900]
+
+
+def test_a_fee_in_the_base_is_valued_in_quote_and_rounded_against_us() -> None:
+    r = rig()
+    r.bar(10_000)
+
+    r.account.apply_fill(0, Side.BUY, 3, 1_000, 1, True, r.now)  # 1,000 units for 300,000: a third of a hundredth each
+
+    assert r.account.positions[0].entry_fees == 1
+
+
+def test_a_notional_below_a_unit_is_rounded_up() -> None:
+    cents = Instrument(symbol="BTC/USDT", tick="0.01", lot="0.001", quote_scale=2)
+
+    assert rig(cents).account.notional_units(0, 1, 10_001) == 11
