@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
@@ -55,14 +56,15 @@ def write_example(folder: Path, seed: int) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be made: {error.strerror}; name another folder") from error
-    taken = [name for name in names if (folder / name).exists()]
+    taken = [name for name in names if os.path.lexists(folder / name)]
     if taken:
         raise ConfigError(f"{folder}: {', '.join(taken)} would be overwritten; name an empty folder")
     source = files(__package__)
     for name in names[:2]:
         text = (source / f"{name}.txt").read_text(encoding="utf-8").replace("@SEED@", str(seed))
         try:
-            (folder / name).write_text(text, encoding="utf-8")
+            with open(folder / name, "x", encoding="utf-8") as stream:  # never onto what appeared since
+                stream.write(text)
         except OSError as error:
             raise ConfigError(f"{folder / name}: cannot be written: {error.strerror}") from error
     _write_histories(folder, seed)

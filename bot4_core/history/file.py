@@ -28,6 +28,7 @@ from attrs import field, frozen
 from ..domain.event import EVENT_DTYPE, EVENT_SIZE, Kind
 from ..domain.instrument import Instrument
 from ..errors import DomainError, HistoryError
+from ..replacing import not_replaceable
 from .records import Events, impossible, kinds_of, utc_text
 
 MAGIC = b"B4HIST\0\1"
@@ -187,6 +188,8 @@ def write_history(
     text = msgspec.json.encode(header, order="deterministic")
     if len(text) > HEADER_BYTES - _JSON_AT:
         raise _bad(name, f"header of {len(text)} bytes is longer than {HEADER_BYTES - _JSON_AT}: shorten the names")
+    if reason := not_replaceable(name):
+        raise _bad(name, f"cannot be written: {reason}; choose another path")
     head = (MAGIC + len(text).to_bytes(8, "little") + text).ljust(HEADER_BYTES, b"\0")
     try:
         _replace(name, head, events)

@@ -20,6 +20,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from ..errors import NativeError, RefusedForSafety
+from ..replacing import not_replaceable
 from ._native import ffi, lib
 from .memory import aligned
 from .status import check
@@ -291,6 +292,8 @@ class Latch:
     def _renew(self, who: str, ts: int) -> None:
         """Puts a new file in place of a missing or damaged one; processes that map the old one stay latched."""
         assert self.path is not None  # only a file can be broken
+        if reason := not_replaceable(self.path):
+            raise NativeError(f"{self.path}: the latch stays set: {reason}; put it right by hand")
         _write_new(self.path, Latch.memory(self.bot, ts), who, ts, replace=True)
         if self._fd >= 0:
             os.close(self._fd)  # the old mapping stays for those who still read it, KILLED for good

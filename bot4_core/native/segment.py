@@ -14,6 +14,7 @@ from typing import Any
 from attrs import frozen
 
 from ..errors import NativeError
+from ..replacing import not_replaceable
 from ._native import ffi, lib
 from .counters import Counters, label
 from .histogram import Histogram
@@ -104,6 +105,8 @@ class Segment:
             NativeError: a section is not possible, or the file cannot be made.
         """
         target = Path(path)
+        if reason := not_replaceable(target):
+            raise NativeError(f"{target}: the segment cannot be made: {reason}; choose another path")
         table = _table(layout)
         size = lib.b4_segment_size(table, len(layout))
         if size == 0:

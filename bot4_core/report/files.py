@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import ConfigError
+from ..replacing import not_replaceable
 
 
 def write_text(path: Path, parts: Iterable[str]) -> None:
@@ -24,15 +25,7 @@ def write_text(path: Path, parts: Iterable[str]) -> None:
     Raises:
         ConfigError: the path cannot be written; nothing is left behind.
     """
-    if path.is_dir():
-        raise ConfigError(f"cannot write {path}: it is a directory; name a file in it")
-    if path.exists() and not path.is_file():
-        raise ConfigError(f"cannot write {path}: it is no regular file; choose another path")
-    path = Path(os.path.realpath(path))
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:80]}.", dir=path.parent)
-    except OSError as error:
-        raise ConfigError(_refusal(path, error)) from error
+    path, handle, temporary = _beside(path)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="") as out:
             out.writelines(parts)
@@ -46,6 +39,28 @@ def write_text(path: Path, parts: Iterable[str]) -> None:
         if isinstance(error, OSError):
             raise ConfigError(_refusal(path, error)) from error
         raise
+
+
+def require_writable(path: Path) -> None:
+    """Finds out now whether :func:`write_text` could write here, before work is done whose result would be lost.
+
+    Raises:
+        ConfigError: it could not.
+    """
+    _, handle, temporary = _beside(path)
+    os.close(handle)
+    os.unlink(temporary)
+
+
+def _beside(path: Path) -> tuple[Path, int, str]:
+    """The file that is meant, links followed, and an open temporary file beside it: descriptor and name."""
+    if reason := not_replaceable(path):
+        raise ConfigError(f"cannot write {path}: {reason}; choose another path")
+    path = Path(os.path.realpath(path))
+    try:
+        return path, *tempfile.mkstemp(prefix=f".{path.name[:80]}.", dir=path.parent)
+    except OSError as error:
+        raise ConfigError(_refusal(path, error)) from error
 
 
 def _umask() -> int:

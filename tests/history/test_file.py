@@ -281,3 +281,14 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(
 def test_a_header_that_does_not_fit_is_refused(tmp_path: Path, btc: Instrument, bars: np.ndarray) -> None:
     with pytest.raises(HistoryError, match=r"header of \d+ bytes is longer"):
         write_history(tmp_path / "x.b4h", btc, bars, **(SPEC | {"source": "s" * 5000}))
+
+
+def test_a_pipe_is_refused_as_a_target_and_left_as_it_is(tmp_path: Path, btc: Instrument, bars: np.ndarray) -> None:
+    pipe = tmp_path / "btc.b4h"
+    os.mkfifo(pipe)
+    with pytest.raises(HistoryError, match=r"btc\.b4h: cannot be written: it is no regular file"):
+        write_history(pipe, btc, bars, **SPEC)
+    with pytest.raises(HistoryError, match="cannot be written: it is a directory"):
+        write_history(tmp_path, btc, bars, **SPEC)
+    assert pipe.is_fifo()
+    assert [p.name for p in tmp_path.iterdir()] == ["btc.b4h"]

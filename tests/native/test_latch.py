@@ -297,3 +297,13 @@ def test_the_words_of_the_modes_are_far_from_each_other_and_from_blank_memory() 
         words.append(lib.b4_latch_word(latch.cdata) >> 32)
 
     assert min((a ^ b).bit_count() for a, b in combinations(words, 2)) >= 16
+
+
+def test_a_release_puts_no_file_in_the_place_of_a_pipe(path: Path) -> None:
+    os.mkfifo(path)
+    latch = Latch.open(path, "trend")
+    assert latch.mode is Mode.KILLED
+    with pytest.raises(NativeError, match="stays set: it is no regular file"):
+        latch.release("trend", "me", 1)
+    assert path.is_fifo()
+    assert latch.mode is Mode.KILLED

@@ -182,3 +182,13 @@ def test_a_section_is_only_handed_out_as_what_it_is(path: Path) -> None:
     assert lib.b4_segment_at(ffi.NULL, 0, lib.B4_SECTION_SPSC) == ffi.NULL
     assert lib.b4_segment_section(segment.cdata, 4, ffi.new("b4_section *")) == lib.B4_E_RANGE
     assert lib.b4_segment_check(ffi.NULL, 0) == lib.B4_E_NULL
+
+
+def test_a_pipe_or_directory_is_refused_as_a_target_and_left_as_it_is(path: Path) -> None:
+    os.mkfifo(path)
+    with pytest.raises(NativeError, match="cannot be made: it is no regular file"):
+        Segment.create(path, LAYOUT)
+    with pytest.raises(NativeError, match="cannot be made: it is a directory"):
+        Segment.create(path.parent, LAYOUT)
+    assert path.is_fifo()
+    assert [p.name for p in path.parent.iterdir()] == ["trend.seg"]
