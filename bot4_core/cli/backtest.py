@@ -50,8 +50,9 @@ def backtest(
     second one ends it at once.
     """
     window = (_moment(start, "--from", 0), _moment(end, "--to", _DAY_NS - 1))
-    outcome, report = run_bot(Path(bot), overrides, window=window, db=db)
-    show_outcome(outcome, report, page, as_json)
+    require_page(page)
+    outcome, report, journal = run_bot(Path(bot), overrides, window=window, db=db)
+    show_outcome(outcome, report, page, as_json, journal)
     if outcome.interrupted:
         ctx.exit(143 if "SIGTERM" in outcome.reason else 130)
 
@@ -75,7 +76,7 @@ def run_bot(
     *,
     window: tuple[int | None, int | None] = (None, None),
     db: str | None = None,
-) -> tuple[Outcome, Report]:
+) -> tuple[Outcome, Report, str]:
     """Assembles a bot, runs it over its history, and reads its report back from the journal.
 
     Args:
@@ -83,13 +84,16 @@ def run_bot(
         overrides: ``--set`` arguments.
         window: first and last moment, UTC ns.
         db: journal URL, in place of the config's.
+
+    Returns:
+        How it ended, the report, and the option that later commands need to find the run (``db_option``).
     """
     from loguru import logger
 
     from ..config import load_config, resolve
     from ..engine.assemble import assemble
     from ..engine.backtest import run_backtest, window_of
-    from ..journal.store import Store, default_url
+    from ..journal.store import Store, db_option, default_url
     from ..native.latch import Latch
     from ..plugins import load, one_line
     from ..report.model import build
@@ -104,7 +108,8 @@ def run_bot(
     created_ns = time.time_ns()
     run_id = f"{datetime.fromtimestamp(created_ns // 10**9, UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
     told = RunInfo(run_id=run_id, bot=config.bot.name, mode="backtest", seed=config.bot.seed)
-    with Store.open(db or config.journal_url or default_url(), mode="backtest") as store:
+    url = db or config.journal_url
+    with Store.open(url or default_url(), mode="backtest") as store:
         for problem in registry.starting(told):
             logger.warning("{}", problem)
         reason = "ended by an error"
@@ -126,7 +131,7 @@ def run_bot(
         finally:
             for problem in registry.stopping(told, reason):
                 logger.warning("{}", problem)
-        return outcome, build(store.load(run_id))
+        return outcome, build(store.load(run_id)), db_option(url)
 
 
 @contextmanager
@@ -148,8 +153,16 @@ def _progress() -> Iterator[Progress | None]:
         yield show
 
 
-def show_outcome(outcome: Outcome, report: Report, page: Path | None, as_json: bool) -> None:
-    """Prints a run's report, and writes its page when one was asked for."""
+def require_page(page: Path | None) -> None:
+    """Refuses a page that could not be written, before the run whose result it is to hold."""
+    if page is not None:
+        from ..report.files import require_writable
+
+        require_writable(page)
+
+
+def show_outcome(outcome: Outcome, report: Report, page: Path | None, as_json: bool, db: str) -> None:
+    """Prints a run's report, and writes its page when one was asked for; ``db`` as ``run_bot`` gives it."""
     from ..report.as_json import to_json
     from ..report.page import write_html
     from ..report.terminal import render_terminal
@@ -157,5 +170,5 @@ def show_outcome(outcome: Outcome, report: Report, page: Path | None, as_json: b
     if page is not None:
         write_html(report, page)
         console(stderr=True).print(f"report: {page}", markup=False)
-    render: Callable[[], None] = lambda: render_terminal(report, console())  # noqa: E731  # one call, used once
+    render: Callable[[], None] = lambda: render_terminal(report, console(), db=db)  # noqa: E731  # one call, used once
     emit(to_json(report), as_json, render)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from .backtest import run_bot, show_outcome
+from .backtest import require_page, run_bot, show_outcome
 from .output import json_option
 
 
@@ -23,7 +23,8 @@ def demo(seed: int, page: Path | None, as_json: bool) -> None:
     """
     from ..example import write_example
 
+    require_page(page)
     with tempfile.TemporaryDirectory(prefix="bot4-demo-") as folder:
         files = write_example(Path(folder), seed)
-        outcome, report = run_bot(files[0])
-    show_outcome(outcome, report, page, as_json)
+        outcome, report, journal = run_bot(files[0])
+    show_outcome(outcome, report, page, as_json, journal)

@@ -23,7 +23,7 @@ def report(run: str, html: Path | None, csv: Path | None, url: str | None, tz: s
 
     With --html or --csv the file is written and named instead of the report.
     """
-    from ..journal.store import Store, default_url
+    from ..journal.store import Store, db_option, default_url
     from ..report.as_json import to_json
     from ..report.model import build
     from ..report.wording import zone_of
@@ -44,7 +44,7 @@ def report(run: str, html: Path | None, csv: Path | None, url: str | None, tz: s
         from ..report.terminal import render_terminal
 
         if html is None and csv is None:
-            render_terminal(made, console(), zone)
+            render_terminal(made, console(), zone, db_option(url))
         for path in (html, csv):
             if path is not None:
                 click.echo(f"wrote {path}")

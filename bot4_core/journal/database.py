@@ -17,7 +17,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from ..domain.redaction import without_password
+from ..domain.redaction import is_secret, without_password
 from ..errors import StoreError
 
 #: "read" writes nothing; a backtest commits without waiting for the disk, paper and live wait (DECISIONS.md D-7).
@@ -53,6 +53,14 @@ def parse_url(url: str) -> sa.URL:
 def show(url: sa.URL) -> str:
     """The URL for messages, its passwords hidden, in the query too."""
     return without_password(url.render_as_string(hide_password=True))
+
+
+def bare(url: sa.URL) -> str:
+    """The URL for a command line: complete but for its passwords."""
+    secrets = [name for name in url.query if is_secret(name)]
+    kept = url.difference_update_query(secrets)
+    made = sa.URL.create(kept.drivername, kept.username, None, kept.host, kept.port, kept.database, kept.query)
+    return made.render_as_string(hide_password=False)
 
 
 def sqlite_file(url: sa.URL) -> Path | None:

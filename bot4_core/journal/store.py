@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,13 +18,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ..errors import StoreError
 from . import reading
 from . import tables as t
-from .database import Access, connect, one_line, parse_url, show, sqlite_file, writing
+from .database import Access, bare, connect, one_line, parse_url, show, sqlite_file, writing
 from .inserts import BulkInsert, Row
 from .reading import EquityCurve, RunRecord, RunRow
 from .records import Record, RunInfo
 from .rows import Rows
 
-__all__ = ["EquityCurve", "RunRecord", "RunRow", "Store", "default_url"]
+__all__ = ["EquityCurve", "RunRecord", "RunRow", "Store", "db_option", "default_url"]
 
 
 def default_url() -> str:
@@ -34,6 +35,22 @@ def default_url() -> str:
     """
     folder = os.environ.get("BOT4_STATE") or platformdirs.user_state_dir("bot4", appauthor=False)
     return sa.URL.create("sqlite", database=str(Path(folder).absolute() / "journal.db")).render_as_string()
+
+
+def db_option(url: str | None) -> str:
+    """What a command needs to read this journal, as `` --db URL`` for a shell; empty for the default journal.
+
+    Passwords are left out: the reader gives them by a password file or PGPASSWORD.
+
+    Args:
+        url: the journal's URL; None is the default one.
+
+    Raises:
+        StoreError: the URL is none of a journal.
+    """
+    if url is None or parse_url(url) == parse_url(default_url()):
+        return ""
+    return f" --db {shlex.quote(bare(parse_url(url)))}"
 
 
 class Store:

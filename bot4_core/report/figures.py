@@ -168,7 +168,8 @@ def annualisation(report: Report) -> list[tuple[str, str]]:
         span = float(report.curve.ts[-1] - report.curve.ts[0]) / (len(report.curve.ts) - 1)
         rows.append(("exposure, under water", f"from equity samples, one each {period_text(span)} on average"))
     if report.hold is not None:
-        rows.append(("buy and hold", "the starting equity spread over the instruments at their first prices, no fees"))
+        text = f"the starting equity spread over the instruments quoted in {report.asset}, each held from its price in "
+        rows.append(("buy and hold", f"{text}the first equity sample that has one, no fees"))
     rows.append(("fill rate", f"{w.count(report.entries_filled)} of {w.count(report.entries)} entries sent got a fill"))
     if report.uncovered:
         rows.append(("without a stop", report.uncovered))

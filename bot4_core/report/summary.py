@@ -60,4 +60,7 @@ def read_summary(blob: Mapping[str, Any] | None) -> Summary | None:
     try:
         return msgspec.convert(blob, Summary, strict=False)
     except (msgspec.ValidationError, ArithmeticError) as error:
-        raise StoreError(f"the journal's RUN_END record cannot be read: {error}; run bot4 doctor") from error
+        raise StoreError(
+            f"the run's end in the journal cannot be read: {error}; the journal is damaged or of another bot4: "
+            "run the backtest again, or look at another of `bot4 runs`"
+        ) from error

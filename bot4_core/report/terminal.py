@@ -26,16 +26,17 @@ _BLOCK_SHARES = (0.36, 0.32, 0.32)
 _TONE = {1: "green", -1: "red", 0: ""}
 
 
-def render_terminal(report: Report, console: Console, zone: tzinfo = UTC) -> None:
+def render_terminal(report: Report, console: Console, zone: tzinfo = UTC, db: str = "") -> None:
     """Prints the report.
 
     Args:
         report: from ``model.build``.
         console: decides about colour, width and encoding; the text keeps within 80 to 120 columns.
         zone: of the times shown.
+        db: option that the commands under "next" need to find the run, as `` --db sqlite:///runs.db``.
     """
     width = min(max(console.width, MIN_WIDTH), MAX_WIDTH)
-    body = Padding(Group(*_sections(report, width - 2 * _MARGIN, zone)), (0, _MARGIN))
+    body = Padding(Group(*_sections(report, width - 2 * _MARGIN, zone, db)), (0, _MARGIN))
     print_plainly(console, body, width)
 
 
@@ -52,7 +53,7 @@ def print_plainly(console: Console, body: RenderableType, width: int | None = No
     console.file.write(text)
 
 
-def _sections(report: Report, width: int, zone: tzinfo) -> Iterable[RenderableType]:
+def _sections(report: Report, width: int, zone: tzinfo, db: str) -> Iterable[RenderableType]:
     yield from _head(report, zone)
     yield _curves(report, width)
     yield Text()
@@ -67,7 +68,7 @@ def _sections(report: Report, width: int, zone: tzinfo) -> Iterable[RenderableTy
         ("Fill rules in force", lambda: _pairs(rules_in_force(report))),
         ("Limits in force", lambda: _limits(report)),
         ("How it was measured", lambda: _pairs(annualisation(report))),
-        ("Run", lambda: _run(report)),
+        ("Run", lambda: _run(report, db)),
     )
     for title, part in parts:
         shown = part()
@@ -295,7 +296,7 @@ def _pairs(rows: Sequence[tuple[str, str]]) -> RenderableType | None:
     return table
 
 
-def _run(report: Report) -> RenderableType:
+def _run(report: Report, db: str) -> RenderableType:
     info = report.info
     rows = [("run id", info.run_id)]
     if report.result_hash:
@@ -308,9 +309,9 @@ def _run(report: Report) -> RenderableType:
         events = f"{w.count(report.events)} events, {w.count(report.wakes)} wakes in {report.wall_s:.2f} s{speed}"
         rows.append(("replayed", events))
     run = w.printable(info.run_id, 64)
-    rows.append(("next", f"bot4 report {run} --html report.html"))
-    rows.append(("", f"bot4 report {run} --csv trades.csv"))
-    rows.append(("", "bot4 runs"))
+    rows.append(("next", f"bot4 report {run}{db} --html report.html"))
+    rows.append(("", f"bot4 report {run}{db} --csv trades.csv"))
+    rows.append(("", f"bot4 runs{db}"))
     shown = _pairs(rows)
     assert shown is not None  # there is always a run id
     return shown

@@ -15,7 +15,7 @@ from bot4_core.errors import StoreError
 from bot4_core.journal import migrate
 from bot4_core.journal import tables as t
 from bot4_core.journal.records import Words
-from bot4_core.journal.store import Store, default_url
+from bot4_core.journal.store import Store, db_option, default_url
 from bot4_core.journal.verify import verify
 from bot4_core.journal.writer import JournalWriter
 
@@ -360,3 +360,13 @@ def test_the_examples_of_the_manual_work(
 def test_the_manual_names_every_table() -> None:
     manual = (Path(__file__).parents[2] / "docs" / "journal.md").read_text(encoding="utf-8")
     assert [name for name in t.metadata.tables if f"`{name}`" not in manual] == []
+
+
+def test_the_option_that_finds_a_journal_again_names_it_without_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOT4_STATE", "/somewhere")
+    assert db_option(None) == ""
+    assert db_option(default_url()) == ""
+    assert db_option("sqlite:////my runs/a.db") == " --db 'sqlite:////my runs/a.db'"
+    assert db_option("postgresql://me:s3cr3t@host:5/db?sslmode=require&sslpassword=s3cr3t") == (
+        " --db 'postgresql+psycopg://me@host:5/db?sslmode=require'"
+    )

@@ -150,7 +150,7 @@ def test_fees_in_several_quote_assets_are_not_added() -> None:
 
 
 def test_a_summary_that_cannot_be_read_says_so() -> None:
-    with pytest.raises(StoreError, match="RUN_END"):
+    with pytest.raises(StoreError, match="run the backtest again, or look at another of `bot4 runs`"):
         build(Script().record({"end_equity": "many"}))
 
 

@@ -152,3 +152,8 @@ def test_times_are_utc_unless_asked_otherwise() -> None:
     stream = io.StringIO()
     render_terminal(build(record), Console(file=stream, width=100), ZoneInfo("Asia/Kolkata"))
     assert "2022-08-01 05:30 → 2022-08-01 05:31 Asia/Kolkata" in stream.getvalue()
+
+
+def test_buy_and_hold_is_said_to_start_at_the_first_sample() -> None:
+    text = " ".join(shown(simulated(days=40), width=120).split())
+    assert "each held from its price in the first equity sample that has one, no fees" in text
