@@ -83,6 +83,10 @@ class Replay(Trading, Protocol):
         """Balances before the first order, asset to units."""
         ...
 
+    def balances(self) -> Mapping[str, int]:
+        """The exchange's balances now, asset to units; our books must agree with them."""
+        ...
+
     def kinds(self, index: int) -> int:
         """Event kinds the histories of one instrument hold, as a mask of ``1 << kind``."""
         ...

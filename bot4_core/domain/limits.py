@@ -41,7 +41,7 @@ class Limits:
 
     def without_guard(self) -> Limits:
         """The same limits with the immutable rules of R-41 off (``[bot] unguarded``, D-12)."""
-        return attrs.evolve(self, position=None, drawdown=None, stop_distance=None)
+        return attrs.evolve(self, **dict.fromkeys(GUARD))
 
     def tightened(self, wanted: Mapping[str, object], path: str = "$") -> Limits:
         """These limits with a policy's stricter ones.
@@ -92,6 +92,8 @@ class Limits:
         return {name: "off" if value is None else str(value) for name, value in sorted(values.items())}
 
 
+#: the immutable limits of R-41, which ``[bot] unguarded`` switches off outside live trading (D-12)
+GUARD = frozenset({"position", "drawdown", "stop_distance"})
 _NAMES = frozenset(a.name for a in attrs.fields(Limits))
 _COUNTS = frozenset({"open_orders", "open_orders_per_symbol", "orders_per_second"})
 #: the valuation measures in billionths of the peak, and 0 of them would switch its halt off

@@ -81,8 +81,9 @@ class Account:
         return {asset: scale for asset, (scale, _) in found.items()}
 
     def _reporting_asset(self, balances: Mapping[str, int]) -> str:
+        """The first funded asset that something is quoted in."""
         quotes = [each.quote for each in self.instruments]
-        return next((asset for asset in balances if asset in quotes), quotes[0])
+        return next((asset for asset, units in balances.items() if units and asset in quotes), quotes[0])
 
     def _find_valuers(self, scales: Mapping[str, int]) -> dict[str, int]:
         valuers: dict[str, int] = {}

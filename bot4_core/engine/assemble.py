@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from pathlib import Path
+from typing import TypeVar
 
 import attrs
 from attrs import frozen
 
-from ..config.model import Config, Part, Plan
+from ..config.lines import Place
+from ..config.model import Config, Part, Plan, Table
 from ..domain.event import Kind
-from ..domain.limits import Limits
+from ..domain.limits import GUARD, Limits
 from ..domain.redaction import without_secrets
-from ..errors import ConfigError, Mistake, PluginLoadError
+from ..errors import Bot4Error, ConfigError, HistoryError, Mistake, PluginLoadError
 from ..history.catalogue import Catalogue
 from ..journal.records import RunInfo
 from ..native.latch import Latch
@@ -28,6 +32,8 @@ from .series import Feed
 
 #: marks this installation's orders in their client ids; a backtest has no venue to share
 _BACKTEST_TAG = 0xB4
+
+_T = TypeVar("_T")
 
 
 @frozen(kw_only=True)
@@ -74,6 +80,12 @@ class Assembly:
             strategies={name: part.table.use for name, part in self.plan.strategies.items()},
         )
 
+    def differences(self) -> dict[str, tuple[int, int]]:
+        """Assets whose balance in our books is not the exchange's: ours and theirs, units; empty when all agree."""
+        theirs, ours = self.exchange.balances(), self.account.portfolio.own
+        pairs = {asset: (ours.get(asset, 0), units) for asset, units in theirs.items()}
+        return {asset: pair for asset, pair in pairs.items() if pair[0] != pair[1]}
+
     def engine(self, recorder: Recorder) -> Engine:
         """The engine, wired; its facts go to ``recorder``."""
         exchange, account, bot = self.exchange, self.account, self.plan.config.bot
@@ -96,6 +108,7 @@ class Assembly:
     def _strategies(self) -> list[tuple[str, Strategy, list[int]]]:
         found = []
         mistakes = []
+        owners: dict[int, str] = {}
         index_of = {each.symbol: i for i, each in enumerate(self.account.instruments)}
         for name, part in self.plan.strategies.items():
             indices = []
@@ -107,6 +120,10 @@ class Assembly:
                     mistakes.append(
                         self.plan.config.mistake(at, f"{market.symbol} has no history on this exchange; it has {known}")
                     )
+                elif owners.setdefault(index, name) != name:
+                    at = (*part.table.at, "trade", position)
+                    message = f"{market.symbol} is traded by strategy {owners[index]} already: a position has one owner"
+                    mistakes.append(self.plan.config.mistake(at, message))
                 else:
                     indices.append(index)
             found.append((name, part.settings, indices))
@@ -123,26 +140,26 @@ def assemble(plan: Plan, latch: Latch) -> Assembly:
         latch: the kill latch.
 
     Raises:
-        ConfigError: when the parts do not fit each other.
+        ConfigError: when the parts do not fit each other, or a history is missing or cannot be trusted; with every
+            mistake of exchange and risk, each with its line.
         PluginLoadError: when a plugin's factory fails.
-        HistoryError: when the exchange's history cannot be trusted.
     """
-    services = Services(
-        base_dir=plan.config.base_dir,
-        resolve_history=lambda name: Catalogue.open().resolve(name, plan.config.base_dir),
-        seed=plan.config.bot.seed,
-        bot=plan.config.bot.name,
-    )
-    exchange = _exchange(plan, services)
-    limits, policies = _limits(plan, services)
+    mistakes: list[Mistake] = []
+    exchange = _collected(mistakes, lambda: _exchange(plan))
+    judged = _collected(mistakes, lambda: _limits(plan))
+    if exchange is None or judged is None:
+        raise ConfigError(sorted(mistakes, key=lambda one: (one.line is None, one.line or 0)))
+    limits, policies = judged
     kinds = [1 << Kind.QUOTE if _only_quotes(exchange, i) else 1 << Kind.BAR | 1 << Kind.TRADE
              for i in range(len(exchange.instruments))]
+    balances = exchange.starting_balances()
     account = Account(
         exchange.instruments,
-        exchange.starting_balances(),
+        balances,
         span_ns=exchange.last_ns - exchange.first_ns,
         mark_kinds=kinds,
     )
+    _check_funding(plan, account.reporting, balances)
     account.valuation.restore_peak(account.portfolio.own.get(account.reporting, 0))
     if limits.drawdown is not None:
         account.valuation.set_limit(int(limits.drawdown * 10**9))
@@ -151,11 +168,41 @@ def assemble(plan: Plan, latch: Latch) -> Assembly:
     return assembly
 
 
+def _check_funding(plan: Plan, reporting: str, balances: Mapping[str, int]) -> None:
+    """A backtest starts from money alone: a coin held from the start has no price yet, no entry and no stop."""
+    others = sorted(asset for asset, units in balances.items() if units and asset != reporting)
+    if others:
+        message = f"holds {others[0]} at the start: a backtest starts with {reporting} only, let the strategy buy the rest"
+        part = next(iter(plan.exchanges.values()))
+        raise ConfigError(plan.config.mistake((*part.table.at, "balances"), message))
+
+
+def _collected(mistakes: list[Mistake], make: Callable[[], _T]) -> _T | None:
+    """What ``make`` makes, or None with its mistakes put beside the others."""
+    try:
+        return make()
+    except ConfigError as error:
+        mistakes += error.mistakes
+        return None
+
+
+def _services(plan: Plan, found: list[str] | None = None) -> Services:
+    """What factories are lent; each history that is asked for goes to the end of ``found``."""
+    asked: list[str] = [] if found is None else found
+
+    def resolve(name: str) -> Path:
+        asked.append(name)
+        return Catalogue.open().resolve(name, plan.config.base_dir)
+
+    bot = plan.config.bot
+    return Services(base_dir=plan.config.base_dir, resolve_history=resolve, seed=bot.seed, bot=bot.name)
+
+
 def _only_quotes(exchange: Replay, index: int) -> bool:
     return exchange.kinds(index) == 1 << Kind.QUOTE
 
 
-def _exchange(plan: Plan, services: Services) -> Replay:
+def _exchange(plan: Plan) -> Replay:
     used = sorted({market.exchange for part in plan.strategies.values() for market in part.table.trade})
     if len(used) != 1:
         named = ", ".join(used) or "none"
@@ -164,10 +211,30 @@ def _exchange(plan: Plan, services: Services) -> Replay:
                     source=plan.config.source)
         )
     part: Part[ExchangeSpec] = plan.exchanges[used[0]]
-    made = _create(part.spec.name, part.spec.create, part.settings, services)
+    histories: list[str] = []
+    try:
+        made = _create(part.spec.name, part.spec.create, part.settings, _services(plan, histories))
+    except HistoryError as error:
+        at = _setting_with(part.table, histories[-1:])
+        raise ConfigError(plan.config.mistake(at, str(error))) from error
+    except ConfigError as error:
+        raise ConfigError(
+            [each if each.path else plan.config.mistake(part.table.at, each.message) for each in error.mistakes]
+        ) from error
     if not isinstance(made, Replay):
         raise PluginLoadError(part.spec.name, f"declares replay, but its object lacks {_missing(made)}")
     return made
+
+
+def _setting_with(table: Table, values: list[str]) -> Place:
+    """The place of the setting that holds this value, alone or in a list; the table's own when none does."""
+    for value in values:
+        for key, given in table.settings.items():
+            if given == value:
+                return (*table.at, key)
+            if isinstance(given, list) and value in given:
+                return (*table.at, key, given.index(value))
+    return table.at
 
 
 def _missing(made: object) -> str:
@@ -176,8 +243,6 @@ def _missing(made: object) -> str:
 
 
 def _create(name: str, factory: object, settings: object, services: Services) -> object:
-    from ..errors import Bot4Error
-
     assert callable(factory)  # the spec's validator saw to it
     try:
         return factory(settings, services)
@@ -187,8 +252,9 @@ def _create(name: str, factory: object, settings: object, services: Services) ->
         raise PluginLoadError(name, f"create() raised {type(error).__name__}: {str(error)[:256]}") from error
 
 
-def _limits(plan: Plan, services: Services) -> tuple[Limits, tuple[tuple[str, RiskPolicy], ...]]:
-    limits = Limits()
+def _limits(plan: Plan) -> tuple[Limits, tuple[tuple[str, RiskPolicy], ...]]:
+    unguarded, services = plan.config.bot.unguarded, _services(plan)
+    limits = Limits().without_guard() if unguarded else Limits()
     policies: list[tuple[str, RiskPolicy]] = []
     mistakes: list[Mistake] = []
     for position, part in enumerate(plan.risk):
@@ -196,13 +262,16 @@ def _limits(plan: Plan, services: Services) -> tuple[Limits, tuple[tuple[str, Ri
         if not isinstance(policy, RiskPolicy):
             raise PluginLoadError(part.spec.name, "create() must give an object with `limits`")
         policies.append((part.spec.name, policy))
+        wanted = dict(policy.limits)
+        if unguarded:  # the core's ceilings are off, and with them a policy's defaults; what the user wrote stands
+            wanted = {name: value for name, value in wanted.items() if name not in GUARD or name in part.table.settings}
         try:
-            limits = limits.tightened(policy.limits, f"$.risk[{position}]")
+            limits = limits.tightened(wanted, f"$.risk[{position}]")
         except ConfigError as error:
             mistakes += [_placed(plan.config, position, each) for each in error.mistakes]
     if mistakes:
         raise ConfigError(mistakes)
-    return (limits.without_guard() if plan.config.bot.unguarded else limits), tuple(policies)
+    return limits, tuple(policies)
 
 
 def _placed(config: Config, position: int, mistake: Mistake) -> Mistake:
