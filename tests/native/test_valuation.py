@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot4_core.domain.event import EVENT_DTYPE, Kind
@@ -70,6 +70,16 @@ def event_of(ts: int, what: tuple[int, str, int, int]) -> tuple[int, int, int, t
 
 
 @given(st.lists(step, max_size=60), st.integers(1, 10**9), st.sampled_from([4, 5, 16, 64]))
+@example(  # a fall of more than 64 bits of parts per billion
+    steps=[
+        (0, [], None, 1, ""),
+        (0, [(0, "bar", 1, 1)], None, None, ""),
+        (0, [], (0, -9290), None, ""),
+        (0, [(0, "bar", 1, 141_832_571)], None, None, ""),
+    ],
+    limit_ppb=1,
+    n_samples=4,
+)
 @settings(max_examples=400, deadline=None)
 def test_it_agrees_with_fractions_over_any_sequence(
     steps: list[tuple[int, list[tuple[int, str, int, int]], tuple[int, int] | None, int | None, str]],
@@ -318,3 +328,24 @@ def test_a_bulk_call_equals_single_calls() -> None:
 
     assert whole.samples().tolist() == single.samples().tolist()
     assert (whole.peak, whole.max_drawdown_ppb) == (single.peak, single.max_drawdown_ppb)
+
+
+def test_the_range_holds_the_extremes_of_bars_and_trades_since_the_reset() -> None:
+    valuation = new(0)
+    assert valuation.range_of(0) == (0, 0)
+    rows = [
+        (1, 0, Kind.BAR, (100, 130, 90, 110, 7, 1)),
+        (2, 0, Kind.TRADE, (140, 1, 0, 0, 0, 0)),
+        (3, 0, Kind.BAR, (100, 900, 1, 110, 0, 0)),  # no volume: shows nothing (B-7)
+        (4, 1, Kind.BAR, (7, 8, 6, 7, 7, 1)),
+    ]
+    mark(valuation, *rows)
+    assert valuation.range_of(0) == (90, 140)
+    assert valuation.range_of(1) == (6, 8)
+    valuation.reset_range(0)
+    assert valuation.range_of(0) == (0, 0)
+    mark(valuation, (5, 0, Kind.QUOTE, (50, 1, 60, 1, 0, 0)), (6, 0, Kind.TRADE, (120, 1, 0, 0, 0, 0)))
+    assert valuation.range_of(0) == (120, 120)
+    for call in (valuation.range_of, valuation.reset_range):
+        with pytest.raises(NativeError):
+            call(N)

@@ -52,11 +52,11 @@ class Valuation:
 
     @property
     def drawdown_ppb(self) -> int:
-        return (self._fall(self.exact) * 10**9).__floor__()
+        return min((self._fall(self.exact) * 10**9).__floor__(), 2**63 - 1)  # the header: INT64_MAX beyond 64 bits
 
     @property
     def max_drawdown_ppb(self) -> int:
-        return (max([*self.falls, self._fall(self.trough)]) * 10**9).__floor__()
+        return min((max([*self.falls, self._fall(self.trough)]) * 10**9).__floor__(), 2**63 - 1)
 
     def restore_peak(self, units: int) -> None:
         self.falls.append(self._fall(self.trough))
