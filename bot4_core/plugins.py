@@ -180,8 +180,6 @@ def load(names: Iterable[str]) -> Registry:
         PluginIncompatible: it wants another core.
         PluginConflict: two plugins offer one name; the message names both.
     """
-    from loguru import logger
-
     entries = entries_by_name()
     loaded: list[Loaded] = []
     missing: dict[str, str] = {}
@@ -193,8 +191,6 @@ def load(names: Iterable[str]) -> Registry:
             missing[name] = f"plugin {name!r} is switched off by {DISABLE_VARIABLE}"
         else:
             loaded.append(_load_one(entries[name]))
-            offers = ", ".join(f"{kind} {spec.name}" for kind, spec in loaded[-1].specs)
-            logger.info("plugin {} ({}) offers {}", name, loaded[-1].info.origin, offers)
     _refuse_conflicts(loaded)
     return Registry(tuple(loaded), missing, tuple(entries))
 

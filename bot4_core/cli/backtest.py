@@ -95,14 +95,15 @@ def run_bot(
     from ..engine.backtest import run_backtest, window_of
     from ..journal.store import Store, db_option, default_url
     from ..native.latch import Latch
-    from ..plugins import load, one_line
+    from ..plugins import one_line
     from ..report.model import build
     from ..specs import RunInfo
+    from .loading import load_plugins
 
     if window[0] is not None and window[1] is not None and window[0] > window[1]:
         raise ConfigError("--from is after --to")
     config = load_config(path, overrides)
-    registry = load(config.bot.plugins)
+    registry = load_plugins(config.bot.plugins)
     assembly = assemble(resolve(config, registry), Latch.memory(config.bot.name))
     window_of(assembly.exchange, *window)  # before the journal is touched
     created_ns = time.time_ns()

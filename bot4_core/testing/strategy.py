@@ -15,19 +15,20 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
-from ..config.model import BotConfig, Config, JournalConfig, Market, Part, Plan, Table
-from ..config.structure import structure
+from ..config.model import BotConfig, Config, JournalConfig, Market, Part, Plan, Table, show_path
+from ..config.structure import Problems, structure
 from ..domain.event import EVENT_DTYPE, Kind
 from ..domain.instrument import Instrument
 from ..domain.money import Rounding, parse_decimal
 from ..engine.assemble import assemble
 from ..engine.backtest import run_backtest
+from ..errors import ConfigError, Mistake
 from ..history.file import write_history
 from ..journal.reading import RunRecord
 from ..journal.rows import FillRow, OrderRow, RoundTripRow
@@ -136,6 +137,7 @@ def run_strategy(
         settings: the strategy's own.
 
     Raises:
+        ConfigError: a setting of strategy, exchange or risk is wrong; with every mistake.
         Bot4Error: as a backtest does.
     """
     several = _markets(bars)
@@ -193,11 +195,20 @@ def _plan(
     )
     return Plan(
         config=config,
-        exchanges={"main": Part(table=table, spec=venue, settings=structure(exchange, venue.settings))},
-        risk=(Part(table=rules, spec=policy, settings=structure(risk, policy.settings)),),
+        exchanges={"main": Part(table=table, spec=venue, settings=_filled(table, venue.settings))},
+        risk=(Part(table=rules, spec=policy, settings=_filled(rules, policy.settings)),),
         strategies={},
         sinks=(),
     )
+
+
+def _filled(table: Table, cls: type) -> Any:
+    """A table's settings as their class; what is wrong with them as a config's mistakes."""
+    try:
+        return structure(table.settings, cls)
+    except Problems as problems:
+        found = [Mistake(show_path(at), text, None, "run_strategy") for at, text in problems.below(*table.at)]
+        raise ConfigError(found) from problems
 
 
 def _with_strategy(plan: Plan, strategy: type[Strategy], settings: Mapping[str, object], symbols: list[str]) -> Plan:
@@ -207,5 +218,5 @@ def _with_strategy(plan: Plan, strategy: type[Strategy], settings: Mapping[str, 
     at = ("strategy", "test")
     table = Table(kind="strategy", name="test", use=strategy.__name__, settings=settings, at=at, trade=markets)
     spec = StrategySpec(name="test", strategy=strategy)
-    part = Part(table=table, spec=spec, settings=structure(settings, strategy))
+    part = Part(table=table, spec=spec, settings=_filled(table, strategy))
     return attrs.evolve(plan, strategies={"test": part})

@@ -16,6 +16,7 @@ from bot4_core.example import write_example
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("BOT4_STATE", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
     return tmp_path / "state"
 
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from bot4_core.cli import main
+from bot4_core.cli.check import shown
+from bot4_core.history.file import write_history
+from bot4_core.testing import bars_from_closes
 
 
 @pytest.fixture
@@ -16,6 +23,8 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "trend.py").write_text(
         "from bot4_core.sdk import Strategy\n\n\nclass Trend(Strategy):\n    fast: int = 3\n"
     )
+    instrument, events = bars_from_closes([100, 101, 102])
+    write_history(tmp_path / "btc.b4h", instrument, events, interval_ns=60 * 10**9, source="test", roundings=0)
     (tmp_path / "bot.toml").write_text(
         """\
 [bot]
@@ -49,6 +58,59 @@ def test_a_right_config_is_printed_as_what_it_assembles(folder: Path) -> None:
     assert "fast = 5" in lines
     assert "position = 0.01" in lines
     assert "warmup = 0 (default)" in lines
+    assert "history = ['btc.b4h']" in lines
+    assert "balances = { USDT = 100000 }" in lines
+    assert "fees = { maker = 0.001, taker = 0.001 } (default)" in lines
+    assert "spread = unset (default)" in lines
+    assert any(line.startswith("market: open ± half spread 0.01 %") for line in lines)
+    assert "position: 0.01" in lines
+    assert "drawdown: 0.15" in lines
+
+
+def test_values_are_shown_compactly_and_secrets_not_at_all() -> None:
+    assert shown([f"h{n}" for n in range(10)]) == "['h0', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'h7', … and 2 more]"
+    assert shown({}) == "{}"
+    assert shown(Decimal("1E+3")) == "1000"
+    assert shown({"api_key": "s3cr3t", "on": True}, "login") == "{ api_key = ***, on = true }"
+    assert shown("postgresql://me:s3cr3t@host/db") == "'postgresql://me:***@host/db'"
+
+
+def test_a_missing_and_a_damaged_history_are_mistakes_on_their_line(folder: Path) -> None:
+    path = folder / "bot.toml"
+    text = path.read_text()
+    path.write_text(text.replace('["btc.b4h"]', '[\n    "btc.b4h",\n    "nowhere.b4h",\n]'))
+    result = check(folder)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert re.match(rf"{path}:[6-8] \$\.exchange\.main\.history\[1\]: history 'nowhere\.b4h' is neither", result.stderr)
+    path.write_text(text)
+    (folder / "btc.b4h").write_bytes((folder / "btc.b4h").read_bytes()[:-1])
+    (found,) = json.loads(check(folder, "--json").stdout)["errors"]
+    assert (found["line"], found["path"]) == (6, "$.exchange.main.history[0]")
+    assert "btc.b4h" in found["message"]
+
+
+def test_what_only_assembly_can_see_is_found_beside_other_mistakes(folder: Path) -> None:
+    path = folder / "bot.toml"
+    path.write_text(path.read_text().replace("BTC/USDT", "BTC/EUR"))
+    result = check(folder)
+    assert result.exit_code == 2
+    assert f"{path}:13 $.strategy.trend.trade[0]: BTC/EUR has no history on this exchange" in result.stderr
+
+
+def test_the_strategy_is_built_but_not_called(folder: Path) -> None:
+    (folder / "trend.py").write_text(
+        "from bot4_core.sdk import Strategy\n\n\nclass Trend(Strategy):\n    fast: int = 3\n\n"
+        "    def on_start(self, ctx):\n        raise RuntimeError\n"
+    )
+    assert check(folder).exit_code == 0
+
+
+def test_the_log_names_the_plugins_when_asked(folder: Path) -> None:
+    command = [sys.executable, "-P", "-c", "from bot4_core.cli import main; main()", "check", str(folder / "bot.toml")]
+    told = subprocess.run([*command, "-v"], capture_output=True, text=True, check=True).stderr
+    assert "plugin exchange-sim (bot4-exchange-sim" in told
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stderr == ""
 
 
 def test_the_password_of_the_journal_is_not_shown(folder: Path) -> None:

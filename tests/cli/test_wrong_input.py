@@ -55,6 +55,7 @@ def flipped(bot: Path) -> None:
 
 
 #: what is done to a good bot, and what each line of the answer must say: where, what, what is allowed
+HISTORY = r"bot\.toml:\d+ \$\.exchange\.main\.history\[1\]: "
 CASES: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "unknown key": (replaced("position = 0.02", "positon = 0.02"), [r"bot\.toml:\d+ \$\.risk\[0\]\.positon.*position"]),
     "wrong type": (replaced("fast = 12", 'fast = "12"'), [r"bot\.toml:\d+ \$\.strategy\.trend\.fast.*12"]),
@@ -70,9 +71,9 @@ CASES: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "bad TOML": (replaced("[[risk]]", "[[risk"), [r"bot\.toml:\d+"]),
     "100 MB": (huge, [r"bot\.toml is 104857600 bytes; a config may have 1000000"]),
     "not UTF-8": (lambda bot: bot.write_bytes(b"[bot]\nname = \"\xff\xfe\"\n"), [r"bot\.toml.*UTF-8"]),
-    "missing history": (replaced("ethusdt-1h.b4h", "nowhere.b4h"), [r"nowhere\.b4h.*bot4 data"]),
-    "cut history": (cut, [r"ethusdt-1h\.b4h"]),
-    "damaged history": (flipped, [r"ethusdt-1h\.b4h"]),
+    "missing history": (replaced("ethusdt-1h.b4h", "nowhere.b4h"), [HISTORY + r".*nowhere\.b4h.*bot4 data"]),
+    "cut history": (cut, [HISTORY + r".*ethusdt-1h\.b4h"]),
+    "damaged history": (flipped, [HISTORY + r".*ethusdt-1h\.b4h"]),
     "two mistakes at once": (
         lambda bot: (replaced("position = 0.02", "position = 0.05")(bot), replaced("fast = 12", "fats = 12")(bot)),
         [r"bot\.toml:\d+ \$\.risk\[0\]\.position", r"bot\.toml:\d+ \$\.strategy\.trend\.fats.*fast"],
@@ -81,13 +82,14 @@ CASES: dict[str, tuple[Callable[[Path], object], list[str]]] = {
 }
 
 
+@pytest.mark.parametrize("verb", ["backtest", "check"])
 @pytest.mark.parametrize("name", CASES)
-def test_a_wrong_input_is_one_line_each_and_leaves_nothing(bot: Path, name: str) -> None:
+def test_a_wrong_input_is_one_line_each_and_leaves_nothing(bot: Path, name: str, verb: str) -> None:
     change, expected = CASES[name]
     change(bot)
     root = bot.parent.parent
     before = sorted(path for path in root.rglob("*") if "__pycache__" not in path.parts)
-    done = run(root, "backtest", "bot/bot.toml")
+    done = run(root, verb, "bot/bot.toml")
     print(done.stderr)
     assert done.returncode == 2
     assert done.stdout == ""
