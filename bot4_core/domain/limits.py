@@ -41,7 +41,7 @@ class Limits:
 
     def without_guard(self) -> Limits:
         """The same limits with the immutable rules of R-41 off (``[bot] unguarded``, D-12)."""
-        return attrs.evolve(self, **dict.fromkeys(GUARD))
+        return attrs.evolve(self, position=None, drawdown=None, stop_distance=None)
 
     def tightened(self, wanted: Mapping[str, object], path: str = "$") -> Limits:
         """These limits with a policy's stricter ones.

@@ -172,7 +172,7 @@ def _check_funding(plan: Plan, reporting: str, balances: Mapping[str, int]) -> N
     """A backtest starts from money alone: a coin held from the start has no price yet, no entry and no stop."""
     others = sorted(asset for asset, units in balances.items() if units and asset != reporting)
     if others:
-        message = f"holds {others[0]} at the start: a backtest starts with {reporting} only, let the strategy buy the rest"
+        message = f"holds {others[0]} at the start: a backtest starts with {reporting} only and buys the rest"
         part = next(iter(plan.exchanges.values()))
         raise ConfigError(plan.config.mistake((*part.table.at, "balances"), message))
 
