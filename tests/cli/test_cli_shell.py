@@ -262,6 +262,22 @@ def test_arguments_that_are_no_text_are_refused_and_not_fatal() -> None:
     assert done.stderr == b"\\udcff.toml does not exist; `bot4 init DIR` writes a first one\n"
 
 
+def test_output_that_the_terminal_cannot_show_is_escaped_and_not_fatal(verb: Verb) -> None:
+    done = verb(r"print('\udcff ×')", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert (done.returncode, done.stdout) == (0, "\\udcff \\xd7\n")
+
+
+def test_a_log_level_set_late_replaces_the_one_before(capsys: pytest.CaptureFixture[str]) -> None:
+    from loguru import logger
+
+    output.log_level(2)
+    output.log_level(-1)
+    logger.warning("quiet")
+    logger.error("loud")
+    assert [line.split()[-1] for line in capsys.readouterr().err.splitlines()] == ["loud"]
+    logger.remove()
+
+
 def test_json_has_exact_amounts_and_no_invalid_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     data = {
         "amount": Decimal("1E-8"),

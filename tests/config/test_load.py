@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from bot4_core.config import Market, load_config
+from bot4_core.config import Market, load, load_config
 from bot4_core.config.load import MAX_BYTES
 from bot4_core.errors import ConfigError
 
@@ -78,6 +80,23 @@ def test_a_large_file_is_refused_by_its_size_without_being_read(write: Write) ->
     path = write()
     os.truncate(path, 100 * 1024 * 1024)  # sparse: reading it would find NUL bytes
     assert refused(path) == [f" is 104857600 bytes; a config may have {MAX_BYTES}"]
+
+
+def test_a_file_that_grows_while_it_is_read_is_refused(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(b"#" * (MAX_BYTES + 1))
+    small = SimpleNamespace(st_mode=stat.S_IFREG, st_size=1)
+    monkeypatch.setattr(load.os, "fstat", lambda _: small)
+    assert refused(path) == [f" has more than {MAX_BYTES} bytes"]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [("[exchange.e{}]\nuse = 'made'\n", "$.exchange: has 1002 tables"), ("[[sink]]\nuse = 'x'\n", "$.sink: has 1001")],
+)
+def test_the_number_of_tables_is_bounded(write: Write, table: str, message: str) -> None:
+    many = "".join(table.replace("{}", str(n)) for n in range(1001))
+    lines = refused(write(GOOD + many))
+    assert any(message in line for line in lines), lines[:3]
 
 
 def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:

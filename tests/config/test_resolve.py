@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import get_type_hints
 
 import attrs
 import pytest
@@ -115,6 +117,27 @@ def test_two_bots_with_files_of_one_name_stay_apart(tmp_path: Path, registry: Re
         (folder / "trend.py").write_text(TREND.replace("fast: int = 3", f"fast: int = {default}"))
         plans.append(resolved(folder / "bot.toml", registry))
     assert [plan.strategies["trend"].settings.fast for plan in plans] == [5, 6]
+
+
+def test_the_types_in_two_files_of_one_name_stay_apart(tmp_path: Path, registry: Registry) -> None:
+    source = "from __future__ import annotations\nfrom enum import Enum\n" + TREND.replace(
+        "class Trend", "class Pace(Enum):\n    SLOW = 'NAME'\n\n\nclass Trend"
+    ).replace("slow: int = 26", "pace: Pace = Pace.SLOW")
+    classes = []
+    for name in ("a", "b"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "bot.toml").write_text(GOOD)
+        (folder / "trend.py").write_text(source.replace("NAME", name))
+        classes.append(type(resolved(folder / "bot.toml", registry).strategies["trend"].settings))
+    assert [get_type_hints(one)["pace"].SLOW.value for one in classes] == ["a", "b"]
+
+
+def test_a_file_that_failed_leaves_no_half_module(write: Write, registry: Registry, tmp_path: Path) -> None:
+    path = write()
+    (tmp_path / "broken_on_purpose.py").write_text("half = 1\n1 / 0\n")
+    refused(path, registry, 'strategy.trend.use="broken_on_purpose.py:Trend"')
+    assert not [name for name in sys.modules if "broken_on_purpose" in name]
 
 
 def test_a_strategy_is_a_fresh_object_each_time(write: Write, registry: Registry) -> None:
