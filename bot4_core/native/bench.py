@@ -129,7 +129,7 @@ def _python_cases() -> Sequence[tuple[str, str, Loop]]:
     ring, event = Spsc(1024), ffi.new("b4_event *")
     push, pop, cdata = lib.b4_spsc_push, lib.b4_spsc_pop, ring.cdata
 
-    def one_by_one(n: int) -> None:
+    def one_by_one(n: int, alive: Spsc = ring) -> None:  # the pointer alone would not keep the ring's memory
         for _ in range(n):
             push(cdata, event)
             pop(cdata, event)
