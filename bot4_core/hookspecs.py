@@ -76,7 +76,8 @@ def bot4_strategies() -> list[StrategySpec]:  # type: ignore[empty-body]  # a sp
 def bot4_sinks() -> list[SinkSpec]:  # type: ignore[empty-body]  # a specification has no body
     """Offer sinks, the readers of the journal's stream.
 
-    When: once per process, when a config names the plugin.
+    When: once per process, when a config names the plugin. The sink of each ``[[sink]]`` table is made before a run,
+        called with every batch of records once it is stored, and closed when the run has ended.
     Return: a list of :class:`~bot4_core.specs.SinkSpec`.
     Since: 0.1
     Example::

@@ -200,9 +200,18 @@ class RiskCheck(RiskPolicy, Protocol):
         ...
 
 
+@runtime_checkable
 class Sink(Protocol):
-    """Reads the journal's stream."""
+    """Reads the journal's stream. A sink that has a method ``close()`` too is closed when the run ends.
+
+    It is called between two steps of a run, so it should be quick. What it raises is reported once and ends its feed,
+    never the run.
+    """
 
     def on_batch(self, events: Sequence[tuple[int, ...]]) -> None:
-        """A batch of journal records as ``(seq, ts, instrument, kind, flags, v0..v5)``."""
+        """A batch of journal records as ``(seq, ts, instrument, kind, flags, v0..v5)``, after it was stored.
+
+        Records come once each, in order of ``seq``; the first of a run is its RUN_START. ``bot4_core.sdk.Kind`` names
+        the kinds, and ``domain/event.py`` says what the words mean.
+        """
         ...

@@ -169,7 +169,7 @@ class SinkSpec:
     Args:
         name: what ``use`` in ``[[sink]]`` says.
         settings: attrs class filled from that table.
-        create: ``create(settings, services)`` gives an object with ``on_batch(events)``.
+        create: ``create(settings, services)`` gives a ``bot4_core.sdk.Sink``, an object with ``on_batch(events)``.
         summary: one line for ``bot4 plugins list``.
     """
 

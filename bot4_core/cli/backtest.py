@@ -6,7 +6,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,6 +93,7 @@ def run_bot(
     from ..config import load_config, resolve
     from ..engine.assemble import assemble
     from ..engine.backtest import run_backtest, window_of
+    from ..journal.sinks import SinkFeed
     from ..journal.store import Store, db_option, default_url
     from ..native.latch import Latch
     from ..plugins import one_line
@@ -110,7 +111,10 @@ def run_bot(
     run_id = f"{datetime.fromtimestamp(created_ns // 10**9, UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
     told = RunInfo(run_id=run_id, bot=config.bot.name, mode="backtest", seed=config.bot.seed)
     url = db or config.journal_url
-    with Store.open(url or default_url(), mode="backtest") as store:
+    with SinkFeed(lambda problem: logger.warning("{}", problem)) as feed, ExitStack() as opened:
+        assembly.add_sinks(feed)  # before the journal is touched, too
+        store = opened.enter_context(Store.open(url or default_url(), mode="backtest"))
+        store.follow(feed)
         for problem in registry.starting(told):
             logger.warning("{}", problem)
         reason = "ended by an error"

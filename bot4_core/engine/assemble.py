@@ -18,8 +18,9 @@ from ..domain.redaction import without_secrets
 from ..errors import Bot4Error, ConfigError, HistoryError, Mistake, PluginLoadError
 from ..history.catalogue import Catalogue
 from ..journal.records import RunInfo
+from ..journal.sinks import SinkFeed
 from ..native.latch import Latch
-from ..protocols import Replay, RiskPolicy
+from ..protocols import Replay, RiskPolicy, Sink
 from ..specs import ExchangeSpec, Services
 from ..strategy import Strategy
 from .account import Account
@@ -65,7 +66,7 @@ class Assembly:
             mode="backtest",
             created_ns=created_ns,
             seed=config.bot.seed,
-            config=without_secrets(config.text),
+            config=_effective(config),
             instruments=account.instruments,
             start_equity=account.portfolio.own.get(account.reporting, 0),
             reporting_asset=account.reporting,
@@ -79,6 +80,18 @@ class Assembly:
             accounts={name: part.spec.name for name, part in self.plan.exchanges.items()},
             strategies={name: part.table.use for name, part in self.plan.strategies.items()},
         )
+
+    def add_sinks(self, feed: SinkFeed) -> None:
+        """Makes the sinks of the config and hands them to the feed, which closes them.
+
+        Raises:
+            PluginLoadError: a sink's factory fails, or its object has no ``on_batch``.
+        """
+        for part in self.plan.sinks:
+            sink = _create(part.spec.name, part.spec.create, part.settings, _services(self.plan))
+            if not isinstance(sink, Sink):
+                raise PluginLoadError(part.spec.name, "create() must give an object with on_batch(events)")
+            feed.add(part.spec.name, sink)
 
     def differences(self) -> dict[str, tuple[int, int]]:
         """Assets whose balance in our books is not the exchange's: ours and theirs, units; empty when all agree."""
@@ -175,6 +188,13 @@ def _check_funding(plan: Plan, reporting: str, balances: Mapping[str, int]) -> N
         message = f"holds {others[0]} at the start: a backtest starts with {reporting} only and buys the rest"
         part = next(iter(plan.exchanges.values()))
         raise ConfigError(plan.config.mistake((*part.table.at, "balances"), message))
+
+
+def _effective(config: Config) -> str:
+    """The config as it may be stored: its text, what ``--set`` changed in it, and no secret."""
+    changes = [f"# --set {change}\n" for change in config.overrides.values()]
+    text = config.text if config.text.endswith("\n") or not changes else f"{config.text}\n"
+    return without_secrets(text + "".join(changes))
 
 
 def _collected(mistakes: list[Mistake], make: Callable[[], _T]) -> _T | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -60,6 +60,7 @@ class Store:
         self.url = url
         self._engine = engine
         self._writer = writing(engine)
+        self._follower: Callable[[Sequence[Record]], None] | None = None
         self._events = BulkInsert(t.events, engine.dialect, replace=False)
         # orders, positions and trades change after they first appear; facts do not
         changing = (t.orders, t.positions, t.round_trips)
@@ -105,6 +106,10 @@ class Store:
 
     # ---- writing: JournalWriter ----
 
+    def follow(self, follower: Callable[[Sequence[Record]], None]) -> None:
+        """Names who is called with every batch from now on, after its transaction; it must not raise (SinkFeed)."""
+        self._follower = follower
+
     def begin_run(self, info: RunInfo, start: Record) -> int:
         """Inserts a run with its first record, in one transaction; returns its key for :meth:`write`.
 
@@ -122,6 +127,8 @@ class Store:
             key = int(connection.execute(insert).scalar_one())
             self._insert_run_tables(connection, key, info)
             self._events.run(connection, [_event_row(key, start)])
+        if self._follower is not None:
+            self._follower([start])
         return key
 
     def _insert_run_tables(self, connection: sa.Connection, run: int, info: RunInfo) -> None:
@@ -161,6 +168,8 @@ class Store:
             if finish is not None:
                 done = t.runs.update().where(t.runs.c.id == run)
                 connection.execute(done.values(finished=True, summary=finish[0], result_hash=finish[1]))
+        if self._follower is not None:
+            self._follower(records)
 
     # ---- reading ----
 

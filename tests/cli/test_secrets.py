@@ -19,12 +19,14 @@ def test_the_journal_and_the_page_of_a_run_hold_no_password(tmp_path: Path) -> N
     database = tmp_path / "own.db"
     page = tmp_path / "report.html"
     run = ["backtest", str(config), "--db", f"sqlite:///{database}", "--to", "2025-01-20", "--report", str(page)]
+    run += ["--set", "strategy.trend.fast=11", "--set", "journal.url='postgresql://me:s3cr3t@other/db'"]
     result = CliRunner().invoke(main, run)
     assert result.exit_code == 0, result.output
     with Store.open(f"sqlite:///{database}", mode="read") as store:
         kept = store.load("latest").info.config
     assert "postgresql://me:***@host/db" in kept
     assert 'name = "trend-demo"' in kept
+    assert "# --set strategy.trend.fast=11\n# --set journal.url='postgresql://me:***@other/db'\n" in kept
     for place in (page, *tmp_path.glob("own.db*")):
         assert b"s3cr3t" not in place.read_bytes(), place.name
 
