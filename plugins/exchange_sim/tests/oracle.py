@@ -6,110 +6,35 @@ It shares nothing with the plugin: kinds, reasons and order types are spelled as
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil, floor
 
-ACK, TRIGGERED, FILL, CANCELLED, REJECTED, EXPIRED, CANCEL_REJECTED = range(16, 23)
-(NONE, REQUESTED, TIME_IN_FORCE, NO_BALANCE, MIN_QUANTITY, MAX_QUANTITY, MIN_NOTIONAL, UNKNOWN, DUPLICATE, WOULD_CROSS,
- POSITION_CLOSED, SIBLING_FILLED, PARENT_ENDED, NO_MARGIN) = range(14)
-INT64 = 2**63 - 1
+from .oracle_account import Account
+from .oracle_parts import (
+    ACK,
+    CANCEL_REJECTED,
+    CANCELLED,
+    DUPLICATE,
+    EXPIRED,
+    FILL,
+    INT64,
+    NO_BALANCE,
+    PARENT_ENDED,
+    POSITION_CLOSED,
+    REJECTED,
+    REQUESTED,
+    SIBLING_FILLED,
+    TIME_IN_FORCE,
+    TRIGGERED,
+    UNKNOWN,
+    WOULD_CROSS,
+    Candle,
+    Ticket,
+)
 
 
-@dataclass(frozen=True)
-class Spec:
-    """An instrument: quote units per tick and lot, base units per lot, lots per volume unit, filters."""
-
-    cost: Fraction
-    lot_units: int
-    volume: Fraction
-    base: str
-    quote: str
-    min_lots: int = 0
-    max_lots: int = 0
-    min_notional: int = 0
-
-
-@dataclass(frozen=True)
-class Venue:
-    """What holds for all instruments."""
-
-    spread: Fraction
-    slippage: Fraction
-    participation: Fraction
-    maker: Fraction
-    taker: Fraction
-    latency: int = 0
-    margin: bool = False
-    leverage: Fraction = Fraction(3)
-    compat: bool = False
-
-
-@dataclass(frozen=True)
-class Candle:
-    """A bar; ``ts`` is its close."""
-
-    ts: int
-    instrument: int
-    open: int
-    high: int
-    low: int
-    close: int
-    volume: int
-
-
-@dataclass
-class Ticket:
-    """An order at the venue. ``sign`` is +1 to buy, -1 to sell."""
-
-    id: int
-    instrument: int
-    sign: int
-    type: str
-    lots: int
-    limit: int = 0
-    trigger: int = 0
-    tif: str = "GTC"
-    expire: int = 0
-    reduce_only: bool = False
-    post_only: bool = False
-    stop: tuple[int, int] | None = None
-    target: tuple[int, int] | None = None
-
-    left: int = 0
-    filled: int = 0
-    alive: bool = True
-    arrived: bool = False
-    listed: bool = False
-    fired: bool = False
-    met: bool = False
-    eligible: int = 0
-    born: Candle | None = None
-    born_at: int = 0
-    cancelling: bool = False
-    parent: Ticket | None = None
-    children: list[Ticket] = field(default_factory=list)
-    twin: Ticket | None = None
-    why: int = PARENT_ENDED
-    worst: int = 0
-
-
-class Oracle:
+class Oracle(Account):
     """Replays candles against tickets; ``reports`` collects what happened."""
-
-    def __init__(self, venue: Venue, specs: list[Spec], interval: int, balances: dict[str, int]) -> None:
-        self.venue, self.specs, self.interval = venue, specs, interval
-        self.balances = dict(balances)
-        self.position = [0] * len(specs)
-        self.last = [0] * len(specs)
-        self.books: list[list[Ticket]] = [[] for _ in specs]
-        self.by_id: dict[int, Ticket] = {}
-        self.used: set[int] = set()
-        self.underway: list[tuple[int, str, object]] = []
-        self.reports: list[tuple[int, ...]] = []
-        self.now = 0
-        self.trades = 0
-        self.future: list[Candle] = []
 
     # -- what the user does -------------------------------------------------------------------------------------
 
@@ -207,74 +132,6 @@ class Oracle:
         else:
             self.end(ticket, CANCELLED, REQUESTED)
 
-    # -- admission ----------------------------------------------------------------------------------------------
-
-    def cost(self, spec: Spec, price: int, lots: int) -> int:
-        return round(spec.cost * price * lots)  # Fraction rounds half to even
-
-    def refusal(self, t: Ticket) -> int:
-        spec, last = self.specs[t.instrument], self.last[t.instrument]
-        price = t.limit or t.trigger or last
-        if t.lots < spec.min_lots:
-            return MIN_QUANTITY
-        if spec.max_lots and t.lots > spec.max_lots:
-            return MAX_QUANTITY
-        if not t.reduce_only and price and self.cost(spec, price, t.lots) < spec.min_notional:
-            return MIN_NOTIONAL
-        if t.reduce_only:
-            return NONE if self.closable(t) else POSITION_CLOSED
-        return self.margin_refusal(t) if self.venue.margin else self.spot_refusal(t)
-
-    def spot_refusal(self, t: Ticket) -> int:
-        spec, last = self.specs[t.instrument], self.last[t.instrument]
-        if t.limit:
-            t.worst = t.limit
-        else:
-            market = max(last, t.trigger)
-            t.worst = self.against(market, 1, self.venue.spread / 2 + self.venue.slippage) if market else 0
-        asset = spec.quote if t.sign > 0 else spec.base
-        need = self.locks(t)
-        return NO_BALANCE if need and self.locked(asset) + need > self.balances[asset] else NONE
-
-    def locks(self, t: Ticket) -> int:
-        spec = self.specs[t.instrument]
-        if t.reduce_only or not t.alive:
-            return 0
-        if t.sign < 0:
-            return t.left * spec.lot_units
-        cost = self.cost(spec, t.worst, t.left)
-        return cost + ceil(cost * max(self.venue.maker, self.venue.taker, Fraction(0)))
-
-    def locked(self, asset: str, but: Ticket | None = None) -> int:
-        return sum(
-            self.locks(t)
-            for i, book in enumerate(self.books)
-            for t in book
-            if t is not but and asset == (self.specs[i].quote if t.sign > 0 else self.specs[i].base)
-        )
-
-    def exposure(self, extra: Ticket | None) -> int:
-        total = 0
-        for i, spec in enumerate(self.specs):
-            orders = [t for t in self.books[i] if t.alive and not t.reduce_only]
-            price = self.last[i]
-            if extra and extra.instrument == i:
-                orders.append(extra)
-                price = max(price, extra.limit)
-            up = self.position[i] + sum(t.left for t in orders if t.sign > 0)
-            down = self.position[i] - sum(t.left for t in orders if t.sign < 0)
-            total += self.cost(spec, price, max(abs(up), abs(down)))
-        return total
-
-    def margin_refusal(self, t: Ticket) -> int:
-        equity = self.balances[self.specs[0].quote]
-        for i, spec in enumerate(self.specs):
-            held = self.balances[spec.base]
-            value = self.cost(spec, self.last[i], abs(held) // spec.lot_units)
-            equity += value if held > 0 else -value
-        after = self.exposure(t)
-        return NO_MARGIN if after > self.exposure(None) and after > equity * self.venue.leverage else NONE
-
     # -- matching -----------------------------------------------------------------------------------------------
 
     def match(self, c: Candle) -> None:
@@ -354,13 +211,7 @@ class Oracle:
             market = min(t.limit, c.open) if t.sign > 0 else max(t.limit, c.open)
             self.take(t, market if self.venue.compat else t.limit, True, market)
 
-    def against(self, price: int, sign: int, ratio: Fraction) -> int:
-        return ceil(price * (1 + ratio)) if sign > 0 else max(1, floor(price * (1 - ratio)))
-
     # -- fills --------------------------------------------------------------------------------------------------
-
-    def closable(self, t: Ticket) -> int:
-        return max(0, -self.position[t.instrument] * t.sign)
 
     def take(self, t: Ticket, price: int, maker: bool, market: int) -> None:
         lots = min(t.left, self.cap)

@@ -18,14 +18,15 @@ from hypothesis import strategies as st
 from bot4_core.sdk import EVENT_DTYPE, Instrument, Kind, Order, OrderType, Side, TimeInForce
 
 from . import oracle
+from . import oracle_parts as parts
 from .scenario import INTERVAL, START, Sim, close_of
 
 _BTC = Instrument(symbol="BTC/USDT", tick=Decimal("0.1"), lot=Decimal("0.01"), volume_scale=3, quote_scale=3,
                   min_quantity=Decimal("0.02"), max_quantity=Decimal("2"), min_notional=Decimal("1"))
 _ETH = Instrument(symbol="ETH/USDT", tick=Decimal("0.03"), lot=Decimal("0.007"), volume_scale=2, quote_scale=3)
 _SPECS = [
-    oracle.Spec(Fraction(1), 10**6, Fraction(1, 10), "BTC", "USDT", 2, 200, 1000),
-    oracle.Spec(Fraction(21, 100), 7 * 10**5, Fraction(10, 7), "ETH", "USDT"),
+    parts.Spec(Fraction(1), 10**6, Fraction(1, 10), "BTC", "USDT", 2, 200, 1000),
+    parts.Spec(Fraction(21, 100), 7 * 10**5, Fraction(10, 7), "ETH", "USDT"),
 ]
 _TYPE = {"MARKET": OrderType.MARKET, "LIMIT": OrderType.LIMIT, "STOP": OrderType.STOP,
          "STOP_LIMIT": OrderType.STOP_LIMIT}
@@ -35,7 +36,7 @@ _price = st.integers(90, 110)
 
 
 @st.composite
-def _candles(draw: st.DrawFn, instrument: int, count: int) -> list[oracle.Candle]:
+def _candles(draw: st.DrawFn, instrument: int, count: int) -> list[parts.Candle]:
     made = []
     for bar in range(count):
         if draw(st.integers(0, 9)) == 0:
@@ -43,12 +44,12 @@ def _candles(draw: st.DrawFn, instrument: int, count: int) -> list[oracle.Candle
         four = sorted(draw(st.tuples(_price, _price, _price, _price)))
         inner = draw(st.permutations(four[1:3]))
         volume = draw(st.sampled_from([0, 40, 200, 1000, 4000, 100_000]))
-        made.append(oracle.Candle(close_of(bar), instrument, inner[0], four[3], four[0], inner[1], volume))
+        made.append(parts.Candle(close_of(bar), instrument, inner[0], four[3], four[0], inner[1], volume))
     return made
 
 
 @st.composite
-def _ticket(draw: st.DrawFn, ids: list[int]) -> oracle.Ticket:
+def _ticket(draw: st.DrawFn, ids: list[int]) -> parts.Ticket:
     def new_id() -> int:
         ids.append(ids[-1] + 1)
         return draw(st.sampled_from([ids[-1]] * 30 + [1]))
@@ -59,7 +60,7 @@ def _ticket(draw: st.DrawFn, ids: list[int]) -> oracle.Ticket:
     tif = draw(st.sampled_from(["GTC"] * 5 + ["IOC", "FOK", "GTD"]))
     legs = draw(st.sampled_from(["", "", "s", "st", "t", "st"]))
     attached = bool(legs) and draw(st.booleans())
-    return oracle.Ticket(
+    return parts.Ticket(
         new_id(), draw(st.sampled_from([0, 0, 1])), sign, kind, draw(st.integers(1, 60)),
         limit=limit if "LIMIT" in kind else 0,
         trigger=trigger if "STOP" in kind else 0,
@@ -79,7 +80,7 @@ def _world(draw: st.DrawFn) -> dict[str, Any]:
         draw(_candles(0, count)) + draw(_candles(1, count)), key=lambda c: (c.ts, c.instrument)
     )
     ids = [0]
-    actions: list[tuple[int, oracle.Ticket | int]] = []
+    actions: list[tuple[int, parts.Ticket | int]] = []
     for _ in range(draw(st.integers(1, 12))):
         # at a close, or inside a bar
         at = START + draw(st.integers(0, 2 * count)) * INTERVAL // 2
@@ -105,7 +106,7 @@ def _world(draw: st.DrawFn) -> dict[str, Any]:
 
 def _play_oracle(world: dict[str, Any]) -> oracle.Oracle:
     compat = world["compat"]
-    venue = oracle.Venue(
+    venue = parts.Venue(
         spread=Fraction(0 if compat else world["spread"]),
         slippage=Fraction(0 if compat else world["slippage"]),
         participation=Fraction(1 if compat else world["participation"]),
@@ -121,14 +122,14 @@ def _play_oracle(world: dict[str, Any]) -> oracle.Oracle:
             made.cancel(action)
         else:
             # a ticket is the order's whole life: play with a copy
-            made.submit(oracle.Ticket(**{n: getattr(action, n) for n in (
+            made.submit(parts.Ticket(**{n: getattr(action, n) for n in (
                 "id", "instrument", "sign", "type", "lots", "limit", "trigger", "tif", "expire", "reduce_only",
                 "post_only", "stop", "target")}))
     made.play(left, 2**63 - 1)
     return made
 
 
-def _order(sim: Sim, t: oracle.Ticket) -> Order:
+def _order(sim: Sim, t: parts.Ticket) -> Order:
     return Order(
         order_id=t.id, client_id="c", strategy="s", exchange="e", instrument=sim.exchange.instruments[t.instrument],
         index=t.instrument, side=Side.BUY if t.sign > 0 else Side.SELL, type=_TYPE[t.type], quantity_lots=t.lots,
@@ -139,7 +140,7 @@ def _order(sim: Sim, t: oracle.Ticket) -> Order:
     )
 
 
-def _records(candles: list[oracle.Candle], instrument: int) -> Any:
+def _records(candles: list[parts.Candle], instrument: int) -> Any:
     own = [c for c in candles if c.instrument == instrument]
     events = np.zeros(len(own), EVENT_DTYPE)
     for place, c in enumerate(own):
@@ -216,7 +217,7 @@ def test_balances_move_by_exactly_what_the_fills_say(world: dict[str, Any]) -> N
     assert sim.exchange.balances() == expected
 
 
-@pytest.mark.parametrize("kind", range(oracle.ACK, oracle.CANCEL_REJECTED + 1))
+@pytest.mark.parametrize("kind", range(parts.ACK, parts.CANCEL_REJECTED + 1))
 def test_random_worlds_reach_every_kind_of_report(kind: int) -> None:
     """The comparison above is worth something only if its worlds fill, trigger, cancel, refuse and expire."""
     find(
