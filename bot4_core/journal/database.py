@@ -29,6 +29,7 @@ _BUSY_MS = 30_000
 _PRAGMAS = (("busy_timeout", _BUSY_MS, _BUSY_MS), ("foreign_keys", 1, 1), ("recursive_triggers", 1, 1))
 #: NORMAL in WAL mode does not fsync a commit, and unlike OFF cannot corrupt a file that also holds paper runs.
 _SQLITE_SYNCHRONOUS = {"read": 1, "backtest": 1, "paper": 2, "live": 2}
+#: 64 MiB of journal before a backtest's WAL is folded into its file
 _BACKTEST_WAL_PAGES = 16_384
 _PG_SAFE = ("fsync", "full_page_writes", "synchronous_commit")
 
@@ -126,7 +127,7 @@ def _prepare_sqlite(engine: sa.Engine, access: Access, *, in_memory: bool) -> No
         mode = raw.execute("PRAGMA journal_mode" if access == "read" else "PRAGMA journal_mode = WAL").fetchone()[0]
         if access != "read":
             _expect("journal_mode", mode, "memory" if in_memory else "wal")
-        if access == "backtest":  # a checkpoint waits for the disk, which a backtest must not (D-7); 64 MiB bound the WAL
+        if access == "backtest":  # a checkpoint waits for the disk, which a backtest must not (D-7)
             raw.execute(f"PRAGMA wal_autocheckpoint = {_BACKTEST_WAL_PAGES}").fetchall()
         raw.execute(f"PRAGMA synchronous = {_SQLITE_SYNCHRONOUS[access]}").fetchall()
         _expect("synchronous", raw.execute("PRAGMA synchronous").fetchone()[0], _SQLITE_SYNCHRONOUS[access])
