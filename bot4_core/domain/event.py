@@ -20,7 +20,8 @@ What the six words ``v`` mean, by kind:
 ``INTENT``         order id, quantity (lots), price (ticks or 0), trigger (ticks or 0), parent order id or 0
 ``DENIED``         order id, quantity (lots), price, trigger, parent, number of failed rules
 ``CANCEL``         order id: a cancel was asked for
-``HALT``           mode entered, measured drawdown (ppb), limit (ppb)
+``HALT``           mode entered; the blob says by which rule, what was measured and the limit
+``RESIZED``        order id, new quantity (lots): an attached order shrinks to what its entry filled
 ``EQUITY``         equity, gross exposure, buy-and-hold value (all units of the reporting asset), peak
 ``RUN_START``      schema version
 ``RUN_END``        events, wakes
