@@ -42,7 +42,7 @@ from .errors import (
 from .history.file import History
 from .hookspecs import hookimpl
 from .protocols import Account, Replay, RiskCheck, RiskPolicy, RunStatus, Sink, Trading, Wish
-from .specs import Capability, ExchangeSpec, RiskSpec, Services, SinkSpec, StrategySpec
+from .specs import Capability, ExchangeSpec, RiskSpec, RunInfo, Services, SinkSpec, StrategySpec
 from .strategy import BarWindow, Context, Fill, Indicator, Strategy, Timer
 
 __all__ = [
@@ -96,6 +96,7 @@ __all__ = [
     "RiskSpec",
     "Role",
     "Rounding",
+    "RunInfo",
     "RunStatus",
     "Services",
     "Side",
