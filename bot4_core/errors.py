@@ -26,9 +26,26 @@ The command line turns each branch into an exit code (``exit_code``); CLI.md of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from attrs import frozen
+
+_MAX_FOREIGN_TEXT = 256
+
+
+def one_line(text: object) -> str:
+    """Foreign text made fit for one line of ours: no line breaks or control characters, at most 256 characters."""
+    words = " ".join(str(text).split())
+    clean = "".join(c if c.isprintable() else "?" for c in words)
+    return clean if len(clean) <= _MAX_FOREIGN_TEXT else clean[: _MAX_FOREIGN_TEXT - 1] + "…"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``"; did you mean 'x'?"`` for the known name closest to ``name``, or nothing; goes behind a message."""
+    from difflib import get_close_matches  # only a mistake needs it
+
+    close = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 class Bot4Error(Exception):

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
-from .errors import PluginConflict, PluginError, PluginIncompatible
-from .plugins import DISABLE_VARIABLE, PluginInfo, disabled, entries_by_name, info_of, load, nearest, one_line
+from .errors import PluginConflict, PluginError, PluginIncompatible, nearest, one_line
+from .plugins import DISABLE_VARIABLE, PluginInfo, disabled, entries_by_name, info_of, load
 
 CHECK_TIMEOUT_S = 30.0
 

@@ -12,13 +12,12 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from importlib.metadata import Distribution, EntryPoint, entry_points, version
 from typing import TYPE_CHECKING, TypeVar
 
 from attrs import field, frozen
 
-from .errors import Bot4Error, PluginConflict, PluginError, PluginIncompatible, PluginLoadError
+from .errors import Bot4Error, PluginConflict, PluginError, PluginIncompatible, PluginLoadError, nearest, one_line
 
 if TYPE_CHECKING:
     from pluggy import PluginManager
@@ -35,7 +34,6 @@ HOOK_OF_KIND = {
 }
 #: Comma-separated entry-point names that are treated as not installed, ``*`` for all: the way out when a plugin hurts.
 DISABLE_VARIABLE = "BOT4_DISABLE_PLUGINS"
-_MAX_TEXT = 256
 
 _S = TypeVar("_S", bound="Spec")
 _T = TypeVar("_T")
@@ -75,19 +73,6 @@ class Loaded:
     info: PluginInfo
     manager: PluginManager
     specs: tuple[tuple[str, Spec], ...]
-
-
-def one_line(text: object) -> str:
-    """Foreign text made fit for one line of ours: no line breaks or control characters, at most 256 characters."""
-    words = " ".join(str(text).split())
-    clean = "".join(c if c.isprintable() else "?" for c in words)
-    return clean if len(clean) <= _MAX_TEXT else clean[: _MAX_TEXT - 1] + "…"
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """``"; did you mean 'x'?"`` for the known name closest to ``name``, or nothing."""
-    close = get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def info_of(entry: EntryPoint) -> PluginInfo:

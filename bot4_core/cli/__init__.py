@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 import click
 
-from ..errors import Bot4Error
+from ..errors import Bot4Error, nearest
 
 TRACEBACK_VARIABLE = "BOT4_TRACEBACK"
 
@@ -57,8 +57,6 @@ class Verbs(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click's, with the nearest verb named for a wrong one."""
         if args and args[0] not in VERBS and not args[0].startswith("-"):
-            from ..plugins import nearest
-
             ctx.fail(f"no verb {args[0]!r}{nearest(args[0], VERBS)}")
         return super().resolve_command(ctx, args)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import ConfigError
+from ..errors import ConfigError, one_line
 from .output import console, emit, json_option
 
 if TYPE_CHECKING:
@@ -96,7 +96,6 @@ def run_bot(
     from ..journal.sinks import SinkFeed
     from ..journal.store import Store, db_option, default_url
     from ..native.latch import Latch
-    from ..plugins import one_line
     from ..report.model import build
     from ..specs import RunInfo
     from .loading import load_plugins

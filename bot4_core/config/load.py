@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..domain.redaction import without_password, without_secrets
-from ..errors import ConfigError, Mistake
-from ..plugins import nearest, one_line
+from ..errors import ConfigError, Mistake, nearest, one_line
 from .lines import Place, find_lines, nesting
 from .model import BotConfig, Config, JournalConfig, Market, Table, locate
 from .structure import Problems, show, structure

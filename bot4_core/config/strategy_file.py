@@ -8,7 +8,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from ..plugins import nearest, one_line
+from ..errors import nearest, one_line
 from ..strategy import Strategy
 from .structure import Problems
 

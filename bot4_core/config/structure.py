@@ -20,8 +20,7 @@ from cattrs import Converter
 from cattrs.errors import StructureHandlerNotFoundError
 
 from ..domain.money import parse_decimal
-from ..errors import DomainError
-from ..plugins import nearest, one_line
+from ..errors import DomainError, nearest, one_line
 from .lines import Place
 
 _SHOWN = 60
