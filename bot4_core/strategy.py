@@ -80,7 +80,10 @@ class Timer(msgspec.Struct, frozen=True, gc=False):
 
 
 class Indicator(Protocol):
-    """An incremental indicator. It follows the instrument whose bar is being delivered; ``of`` names another.
+    """An incremental indicator. It follows the instrument whose event is being delivered; ``of`` names another.
+
+    Where nothing of one instrument is delivered (``on_start``, ``on_timer``, ``on_stop``) the strategy's only one is
+    meant; with several, anything but ``of`` raises DomainError.
 
     Prices come out as float because an indicator is a statistic; comparisons between two moving averages of
     ticks are made on exact integers.
@@ -109,11 +112,11 @@ class Indicator(Protocol):
         ...
 
     def crossed_above(self, other: Indicator) -> bool:
-        """True on the bar where this one rises above the other."""
+        """True on the bar where this one rises above the other, and in no other delivery."""
         ...
 
     def crossed_below(self, other: Indicator) -> bool:
-        """True on the bar where this one falls below the other."""
+        """True on the bar where this one falls below the other, and in no other delivery."""
         ...
 
 
@@ -195,7 +198,8 @@ class Context(Protocol):
         """The last ``n`` finished bars (fewer before the history holds them), oldest first.
 
         Raises:
-            DomainError: when ``n`` is beyond the strategy's ``history``.
+            DomainError: when ``n`` is beyond the strategy's ``history``, or no instrument is given where the strategy
+                has several and nothing of one is being delivered.
         """
         ...
 
@@ -262,14 +266,14 @@ class Context(Protocol):
             target, target_price: take profit, as ratio or price.
             tif, expire_ns: time in force; ``expire_ns`` (UTC ns) belongs to GTD.
             post_only: refuse to take liquidity.
-            tag: free text kept with the order.
+            tag: kept with the order: printable text of at most 256 characters.
             signal_strength, ta_score, ml_confidence: why; journaled with the intent.
 
         Returns:
             The order: working, or with ``order.denied`` set.
 
         Raises:
-            DomainError: for a number that cannot be (float, off the tick, no size, two sizes).
+            DomainError: for a number that cannot be (float, off the tick, no size, two sizes), or a tag.
         """
         ...
 
@@ -298,11 +302,33 @@ class Context(Protocol):
         ...
 
     def close(self, instrument: Instrument, quantity: Number | None = None, tag: str = "") -> Order | None:
-        """Closes the position (or part of it) at market, reduce-only; None when nothing is left to close."""
+        """Closes the position (or part of it) at market, reduce-only.
+
+        Working entries that would trade with the close are cancelled first: all on the position's side when the whole
+        position is closed, else those the close could reach.
+
+        Args:
+            instrument: whose position.
+            quantity: base units, rounded down to a lot; None = what is held and not being closed yet.
+            tag: printable text of at most 256 characters.
+
+        Returns:
+            The order; the first of several where the venue's largest quantity asks for more than one (at most ten
+            work at once); None when nothing is left to close.
+
+        Raises:
+            DomainError: for a number or a tag that cannot be.
+        """
         ...
 
-    def cancel(self, order: Order) -> None:
-        """Asks the venue to end an order; nothing happens when it has ended."""
+    def cancel(self, order: Order) -> bool:
+        """Asks the venue to end an order of this strategy.
+
+        Returns:
+            True when its end is asked for or has come. False when it is refused: the order is not this strategy's, or
+            it is a protective stop whose entry still works or without which a part of the position would stand bare
+            (P-1; never refused when the bot is ``unguarded``). Cancel the entry, or close the position, instead.
+        """
         ...
 
     def every(self, period: str, name: str = "") -> None:
@@ -321,7 +347,8 @@ class Strategy:
     Attributes:
         default_stop: stop distance used when an order names none, as a ratio; None for no default.
         warmup: bars to see before the first ``on_bar``; indicators raise it to what they need.
-        history: how many bars ``ctx.bars`` can reach back, per instrument and timeframe.
+        history: how many bars ``ctx.bars`` can reach back, per instrument and timeframe; 0 keeps none, and bars that
+            nobody else wants are then not followed.
         timeframes: bar lengths to be woken for besides the history's own ("1h"), not a setting.
     """
 
@@ -347,10 +374,10 @@ class Strategy:
         """The best bid or ask changed."""
 
     def on_fill(self, ctx: Context, fill: Fill) -> None:
-        """An order of this strategy was filled, fully or in part."""
+        """An order of this strategy was filled, fully or in part; all reports of the moment are applied by now."""
 
     def on_order(self, ctx: Context, order: Order) -> None:
-        """An order of this strategy ended without (more) fills: cancelled, rejected or expired."""
+        """An order of this strategy ended without (more) fills: cancelled, rejected, expired or held back unsent."""
 
     def on_timer(self, ctx: Context, timer: Timer) -> None:
         """A timer is due."""

@@ -34,6 +34,17 @@ def _positive(value: Number | None, name: str) -> Decimal | None:
     return number
 
 
+#: a tag goes into the journal with every order
+_MAX_TAG = 256
+
+
+def _tag(tag: str) -> str:
+    """A tag that the journal and the report can hold."""
+    if isinstance(tag, str) and len(tag) <= _MAX_TAG and tag.isprintable():
+        return tag
+    raise DomainError(f"tag {ascii(tag)[:40]} must be printable text of at most {_MAX_TAG} characters")
+
+
 class EntryWish(TypedDict, total=False):
     """The keyword arguments of ``buy`` and ``sell`` (:meth:`bot4_core.strategy.Context.buy` explains each)."""
 
@@ -170,7 +181,7 @@ class StrategyContext:
     def close(self, instrument: Instrument, quantity: Number | None = None, tag: str = "") -> Order | None:
         """Closes the position, or part of it, at market."""
         index = self._index(instrument)
-        wanted = _positive(quantity, "quantity")
+        wanted, tag = _positive(quantity, "quantity"), _tag(tag)
         lots = self._desk.closable_lots(index)
         if wanted is not None:
             lots = min(lots, self._table[index].lots(wanted, Rounding.FLOOR))
@@ -178,9 +189,15 @@ class StrategyContext:
             return None
         return self._desk.close_position(index, lots, self.name, self.exchange, tag)
 
-    def cancel(self, order: Order) -> None:
+    def cancel(self, order: Order) -> bool:
         """Asks the venue to end an order."""
+        if order.is_terminal or order.pending_cancel:
+            return True
+        ours = order.strategy == self.name and self._desk.orders.find(order.order_id) is order
+        if not ours or not self._engine.may_cancel(order):
+            return False
         self._desk.cancel(order)
+        return True
 
     def every(self, period: str, name: str = "") -> None:
         """Sets a repeating timer."""
@@ -247,7 +264,7 @@ class StrategyContext:
             role=Role.ENTRY,
             stop_ticks=self._protective(instrument, side, entry, stop, stop_price, "stop", self._strategy.default_stop),
             target_ticks=self._protective(instrument, side.opposite, entry, target, target_price, "target", None),
-            tag=tag,
+            tag=_tag(tag),
             signal_strength=_number(signal_strength, "signal_strength"),
             ta_score=_number(ta_score, "ta_score"),
             ml_confidence=_number(ml_confidence, "ml_confidence"),

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..domain.event import EVENT, EVENT_SIZE, Kind
+from ..domain.money import Rounding
+from ..domain.order import Order, Role
 from ..errors import NativeError
 from ..native.latch import Mode
 from ..native.memory import pointer_to
@@ -19,6 +21,7 @@ from .context import StrategyContext
 from .desk import Desk
 from .dispatch import Dispatch
 from .protection import Coverage
+from .reducing import MAX_CLOSES
 from .reports import apply_report
 from .rules import ratio_text
 from .series import Feed
@@ -55,6 +58,10 @@ class Engine:
         self._guarded = guarded
         self._touched: set[int] = set()
         self._changed: set[int] = set()
+        self._waiting: set[int] = set()
+        self._dust: set[int] = set()
+        self._smallest = [max(1, each.lots(each.min_quantity, Rounding.CEILING)) for each in self.account.instruments]
+        desk.withdrawn = self.dispatch.tell_order
 
     def add_strategy(self, strategy: Strategy, name: str, exchange: str, indices: Sequence[int]) -> None:
         """Takes in a strategy; its ``on_*`` methods become its subscriptions."""
@@ -84,7 +91,7 @@ class Engine:
             commands wait, there were reports, there was no step, or a bounded number of steps is done. It is a
             closure with everything at hand because its loop runs once per wake.
         """
-        handlers = [feed.handlers() for feed in self.feeds]
+        handlers, waiting = [feed.handlers() for feed in self.feeds], self._waiting
         desk, timers, outbox, unpack = self.desk, self.timers, self.desk.outbox, EVENT.unpack_from
         pointer = pointer_to(events)
 
@@ -97,6 +104,9 @@ class Engine:
                     handlers[row[1]][row[2]](row)
                     if timers.next_ns <= row[0]:
                         self.run_timers(row[0])
+                    if waiting and row[1] in waiting:
+                        self._resume([row[1]])
+                        self._check_coverage()
                     if outbox:
                         break
                 else:
@@ -109,6 +119,8 @@ class Engine:
 
         def process(status: int) -> None:
             n_events, n_reports = status & RunStatus.EVENTS, status >> RunStatus.REPORTS_SHIFT & RunStatus.EVENTS
+            if waiting:
+                self._resume([row[1] for row in EVENT.iter_unpack(events[: n_events * EVENT_SIZE])])
             self._apply(reports[: n_reports * EVENT_SIZE])
             breach = bool(status & RunStatus.BREACH)
             if n_events and not status & RunStatus.MARKED:
@@ -120,7 +132,7 @@ class Engine:
                 self._halt_on_drawdown()
             if timers.next_ns <= desk.now:
                 self.run_timers(desk.now)
-            if self._touched and self._guarded:
+            if self._touched:
                 self._check_coverage()
 
         return advance
@@ -150,20 +162,49 @@ class Engine:
 
     # protection
 
+    def may_cancel(self, order: Order) -> bool:
+        """False for a protective stop that a guarded run still needs (P-1)."""
+        return not self._guarded or order.role is not Role.STOP or not self.coverage.needs(order)
+
+    def back_off(self, index: int) -> None:
+        """A close ended undone: the venue is asked again at the instrument's next event, never at the same instant."""
+        self._waiting.add(index)
+
+    def _resume(self, indices: Sequence[int]) -> None:
+        """Instruments with an event may be closed again."""
+        self._touched.update(self._waiting.intersection(indices))
+        self._waiting.difference_update(indices)
+
     def _check_coverage(self) -> None:
-        """Closes what stands without a stop (P-2), once the step's reports are known."""
+        """Keeps the ledger, and closes what stands without a stop (P-2), once the step's reports are known."""
         touched, self._touched = self._touched, set()
         for index in sorted(touched):
             uncovered = self.coverage.update(index, self.desk.now)
+            if index in self._waiting:
+                continue
             if self.halted:  # an entry that was on its way fills after the flattening (K-7)
-                self._close(index, self.desk.closable_lots(index), "halt")
-            else:
-                self._close(index, uncovered, "no live stop (P-2)")
+                self._close(index, abs(self.account.position_lots(index)), "halt")
+            elif self._guarded:
+                far = self.coverage.too_far(index)
+                tag = "stop too far from the fill (P-1)" if far else "no live stop (P-2)"
+                self._close(index, uncovered + far, tag)
 
-    def _close(self, index: int, lots: int, tag: str) -> None:
-        lots = min(lots, self.desk.closable_lots(index))
-        if lots > 0:
-            self.desk.close_position(index, lots, "", self.dispatch.exchange_of(index), tag)
+    def _close(self, index: int, wanted: int, tag: str) -> None:
+        """Closes so many lots, less what closes are working on; never less than the venue's smallest quantity.
+
+        A position below that cannot be closed: the gate's denial says so once, and it is left.
+        """
+        desk = self.desk
+        lots = wanted - desk.closing_lots(index)
+        if lots <= 0 or desk.orders.open_closes(index, "") >= MAX_CLOSES:
+            self._dust.discard(index)
+            return
+        lots = max(lots, min(self._smallest[index], desk.closable_lots(index)))
+        if lots < self._smallest[index]:
+            if index in self._dust:
+                return
+            self._dust.add(index)
+        desk.close_position(index, lots, "", self.dispatch.exchange_of(index), tag)
 
     def _halt_on_drawdown(self) -> None:
         measured = ratio_text(self.account.valuation.drawdown_ppb, 10**9)
@@ -182,7 +223,7 @@ class Engine:
     def flatten(self, tag: str) -> None:
         """Closes every position at market."""
         for index in range(len(self.feeds)):
-            self._close(index, self.desk.closable_lots(index), tag)
+            self._close(index, abs(self.account.position_lots(index)), tag)
 
     def stop(self) -> None:
         """Ends the run: strategies hear of it, orders are no longer taken."""

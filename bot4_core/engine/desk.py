@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import IntEnum
+from operator import attrgetter
 
 import attrs
 import msgspec
 
 from ..domain.event import Kind
+from ..domain.money import Rounding
 from ..domain.order import Denied, Failure, Order, OrderState, OrderType, Role, Side, TimeInForce
 from ..native.latch import Latch, Mode
 from .account import Account
 from .gate import Gate
 from .orders import ClientIds, OrderTable
+from .reducing import MAX_CLOSES
 from .rules import Wish, sized, worst_price
 
 #: ``recorder(ts, instrument, kind, flags, words, blob)`` takes every fact for the journal, in order
@@ -28,6 +31,15 @@ def _texts(kind: type[IntEnum]) -> list[str]:
 
 _SIDE_TEXT, _TYPE_TEXT, _TIF_TEXT, _ROLE_TEXT = _texts(Side), _texts(OrderType), _texts(TimeInForce), _texts(Role)
 
+#: everything the gate judges or the journal and the venue are told; a strategy holds the order until the step ends
+_TERMS = (
+    "order_id", "client_id", "strategy", "exchange", "instrument", "index", "side", "type", "quantity_lots",
+    "price_ticks", "trigger_ticks", "tif", "expire_ns", "reduce_only", "post_only", "role", "parent_id", "stop_ticks",
+    "target_ticks", "stop_id", "target_id", "tag", "signal_strength", "ta_score", "ml_confidence", "worst_ticks",
+    "equity_units", "size_fraction",
+)  # fmt: skip
+_terms: Callable[[Order], tuple[object, ...]] = attrgetter(*_TERMS)
+
 
 class Action(IntEnum):
     """What a command asks of the exchange."""
@@ -37,10 +49,20 @@ class Action(IntEnum):
 
 
 class Command(msgspec.Struct, frozen=True, gc=False):
-    """One command for the exchange of ``order.exchange``."""
+    """One command for the exchange of ``order.exchange``.
+
+    Attributes:
+        action, order: what is asked for, and of which order.
+        approved: of a submit, the order and what it brings along, each with its terms as the gate approved them.
+    """
 
     action: Action
     order: Order
+    approved: tuple[tuple[Order, tuple[object, ...]], ...] = ()
+
+
+def _nobody(order: Order) -> None:
+    """Nobody listens yet."""
 
 
 class Desk:
@@ -56,6 +78,7 @@ class Desk:
         now: time of the event being processed, UTC ns; the engine sets it.
         accepting: False once the run is ending: then every wish is denied.
         outbox: commands that wait to be taken out by :meth:`commands`; always the same list.
+        withdrawn: told of each approved order that was held back before its send; the engine sets it.
     """
 
     def __init__(
@@ -76,6 +99,7 @@ class Desk:
         self.now = 0
         self.accepting = True
         self.outbox: list[Command] = []
+        self.withdrawn: Callable[[Order], object] = _nobody
 
     def commands(self) -> Iterator[Command]:
         """Takes out the commands of the step; each intent is journaled before it is given away (D-10)."""
@@ -84,29 +108,42 @@ class Desk:
             self.outbox.clear()
             for command in batch:
                 if command.action is Action.CANCEL:
-                    if command.order.is_terminal:  # latched before the send: the venue never saw it
+                    if command.order.is_terminal:  # withdrawn before the send: the venue never saw it
                         continue
                     words = (command.order.order_id, 0, 0, 0, 0, 0)
                     self.journal(self.now, command.order.index, Kind.CANCEL, 0, words, None)
                     yield command
-                elif self._commit(command.order):
+                elif self._commit(command):
                     yield command
 
-    def _commit(self, order: Order) -> bool:
+    def _commit(self, command: Command) -> bool:
         """The last look before the send (O-6), then Validated → Submitted for the order and what it brings along."""
-        if order.raises_risk and self.latch.mode != Mode.ACTIVE:
-            for each in (order, *self._attached(order)):
-                each.move(OrderState.CANCELLED, self.now, "latched before the send")
-                self.orders.retire(each)
+        for each, terms in command.approved:
+            if _terms(each) != terms:
+                self._withdraw(command, _changed(command), "changed after the gate approved it")
+                return False
+        if command.order.raises_risk and self.latch.mode != Mode.ACTIVE:
+            mode = Mode(self.latch.mode).name
+            self._withdraw(command, Failure("latch", mode, Mode.ACTIVE.name), "latched before the send")
             return False
-        for each in (order, *self._attached(order)):
+        for each, _ in command.approved:
             each.move(OrderState.SUBMITTED, self.now)
             self._journal_order(Kind.INTENT, each)
         return True
 
-    def _attached(self, order: Order) -> list[Order]:
-        found = [self.orders.find(child_id) for child_id in (order.stop_id, order.target_id) if child_id]
-        return [child for child in found if child is not None]
+    def _withdraw(self, command: Command, failure: Failure, reason: str) -> None:
+        """Holds an approved order back: it is journaled as denied, as it was approved, and its strategy is told."""
+        for each, terms in command.approved:
+            for name, value in zip(_TERMS, terms, strict=True):
+                setattr(each, name, value)
+        command.order.denied = Denied((failure,))
+        self._journal_order(Kind.DENIED, command.order)
+        self.gate.withdraw()
+        for each, _ in command.approved:
+            each.move(OrderState.CANCELLED, self.now, reason)
+            self.orders.retire(each)
+        for each, _ in command.approved:
+            self.withdrawn(each)
 
     def wish(self, order: Order, mark: int, worst: int) -> None:
         """Takes an order through the gate; approved ones wait for the end of the step."""
@@ -123,23 +160,26 @@ class Desk:
             return
         order.move(OrderState.VALIDATED, self.now)
         self.orders.add(order)
-        if order.raises_risk:
-            self._attach(order)
-        self.outbox.append(Command(Action.SUBMIT, order))
+        family = (order, *self._attach(order)) if order.raises_risk else (order,)
+        self.outbox.append(Command(Action.SUBMIT, order, tuple([(each, _terms(each)) for each in family])))
 
     def _deny(self, order: Order, *failures: Failure) -> None:
         order.denied = Denied(tuple(failures))
         order.move(OrderState.DENIED, self.now, order.denied.rule)
         self._journal_order(Kind.DENIED, order)
 
-    def _attach(self, entry: Order) -> None:
+    def _attach(self, entry: Order) -> list[Order]:
         """Makes the stop and target that the entry brings along."""
+        children = []
         if entry.stop_ticks:
-            entry.stop_id = self._child(entry, Role.STOP, OrderType.STOP, trigger=entry.stop_ticks)
+            children.append(self._child(entry, Role.STOP, OrderType.STOP, trigger=entry.stop_ticks))
+            entry.stop_id = children[-1].order_id
         if entry.target_ticks:
-            entry.target_id = self._child(entry, Role.TARGET, OrderType.LIMIT, price=entry.target_ticks)
+            children.append(self._child(entry, Role.TARGET, OrderType.LIMIT, price=entry.target_ticks))
+            entry.target_id = children[-1].order_id
+        return children
 
-    def _child(self, entry: Order, role: Role, kind: OrderType, *, price: int = 0, trigger: int = 0) -> int:
+    def _child(self, entry: Order, role: Role, kind: OrderType, *, price: int = 0, trigger: int = 0) -> Order:
         child = self._reducing(
             entry.index, entry.side.opposite, entry.quantity_lots, role, entry.strategy, entry.exchange, entry.tag
         )
@@ -147,7 +187,7 @@ class Desk:
         child.parent_id = entry.order_id
         child.move(OrderState.VALIDATED, self.now)
         self.orders.add(child)
-        return child.order_id
+        return child
 
     def _reducing(
         self, index: int, side: Side, lots: int, role: Role, strategy: str, exchange: str, tag: str
@@ -168,17 +208,56 @@ class Desk:
             created_ns=self.now,
         )
 
+    def closing_lots(self, index: int) -> int:
+        """Lots that closes are already working on."""
+        return sum(o.remaining_lots for o in self.orders.working(index) if o.role is Role.CLOSE)
+
     def closable_lots(self, index: int) -> int:
         """Lots of the position that no close is already working on."""
-        closes = sum(o.remaining_lots for o in self.orders.working(index) if o.role is Role.CLOSE)
-        return abs(self.account.position_lots(index)) - closes
+        return abs(self.account.position_lots(index)) - self.closing_lots(index)
 
     def close_position(self, index: int, lots: int, strategy: str, exchange: str, tag: str) -> Order:
-        """Wishes to close so many lots at market, reduce-only."""
+        """Wishes to close so many lots at market, reduce-only; entries that would trade with the close end first (K-4).
+
+        Args:
+            index: instrument.
+            lots: how much; in several orders where one would be above the venue's largest quantity, as many as the
+                gate lets work at once.
+            strategy: who asks, "" for the engine; exchange: of the instrument; tag: why.
+
+        Returns:
+            The first of the orders.
+        """
+        parts = self._parts(index, lots, strategy)
+        whole = not strategy or lots >= self.closable_lots(index)
+        first = self._close_part(index, parts[0], strategy, exchange, tag, whole)
+        for part in parts[1:]:
+            self._close_part(index, part, strategy, exchange, tag, whole)
+        return first
+
+    def _parts(self, index: int, lots: int, strategy: str) -> list[int]:
+        """So many lots in equal parts that the venue takes."""
+        instrument = self.account.instruments[index]
+        if not instrument.max_quantity:
+            return [lots]
+        largest = max(1, instrument.lots(instrument.max_quantity, Rounding.FLOOR))
+        count = -(-lots // largest)
+        each, rest = divmod(lots, count)
+        room = max(1, MAX_CLOSES - self.orders.open_closes(index, strategy))
+        return [each + (place < rest) for place in range(min(count, room))]
+
+    def _close_part(self, index: int, lots: int, strategy: str, exchange: str, tag: str, whole: bool) -> Order:
         side = Side.SELL if self.account.position_lots(index) > 0 else Side.BUY
         order = self._reducing(index, side, lots, Role.CLOSE, strategy, exchange, tag)
         mark = self.account.mark_ticks(index)
-        self.wish(order, mark, worst_price(order.type, side, 0, 0, mark, self.gate.limits.collar))
+        worst = worst_price(order.type, side, 0, 0, mark, self.gate.limits.collar)
+        self.wish(order, mark, worst)
+        if order.denied is None:
+            submit = self.outbox.pop()
+            for entry in self.orders.working(index):
+                if entry.role is Role.ENTRY and entry.side is not side and (whole or _crosses(entry, worst)):
+                    self.cancel(entry)
+            self.outbox.append(submit)
         return order
 
     def cancel(self, order: Order) -> None:
@@ -226,3 +305,21 @@ class Desk:
         if order.denied:
             blob["failures"] = [attrs.asdict(failure) for failure in order.denied.failures]
         return blob
+
+
+def _changed(command: Command) -> Failure:
+    """Which terms differ from what the gate approved."""
+    names = {
+        name
+        for each, terms in command.approved
+        for name, now, then in zip(_TERMS, _terms(each), terms, strict=True)
+        if now != then
+    }
+    return Failure("approved_terms", f"changed: {', '.join(sorted(names))}", "as approved")
+
+
+def _crosses(entry: Order, worst: int) -> bool:
+    """Whether an entry of the other side could trade with a market close that goes no further than ``worst``."""
+    if entry.type is OrderType.LIMIT:
+        return (entry.price_ticks - worst) * entry.side.sign >= 0
+    return entry.type is OrderType.MARKET or entry.state is OrderState.TRIGGERED

@@ -16,7 +16,8 @@ from ..native.latch import Latch
 from ..protocols import RiskCheck, RiskPolicy
 from .account import Account
 from .orders import OrderTable
-from .rules import ENTRY_RULES, REDUCING_RULES, Rule, Venue, Wish, likeness
+from .reducing import REDUCING_RULES
+from .rules import ENTRY_RULES, Rule, Venue, Wish, likeness
 
 #: equal orders are remembered by key; past this many keys the oldest are forgotten
 _MAX_REMEMBERED = 1024
@@ -78,6 +79,11 @@ class Gate:
         if order.raises_risk:
             self._remember(wish)
         return None
+
+    def withdraw(self) -> None:
+        """An order that was approved is held back after all: the counts say so."""
+        self.approved -= 1
+        self.denied += 1
 
     def _ask(self, name: str, rule: Rule, wish: Wish) -> Failure | None:
         """One rule; a number it cannot work out is a denial, not a pass."""

@@ -84,6 +84,10 @@ class OrderTable:
         """Every working order, by instrument, oldest first."""
         return [order for orders in self._working for order in orders.values()]
 
+    def open_closes(self, index: int, strategy: str) -> int:
+        """Working closes of one instrument that a strategy asked for; "" = the engine itself."""
+        return sum(1 for o in self._working[index].values() if o.role is Role.CLOSE and o.strategy == strategy)
+
     def open_entries(self, index: int) -> int:
         """Working entry orders of one instrument."""
         return self._entries[index]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..domain.event import Flag, Kind, Reason
+from ..domain.money import ratio_to_fraction
 from ..domain.order import MOVES, TERMINAL, Order, OrderState, Role
 from ..strategy import Fill
 from .indicators import Row
@@ -49,6 +50,8 @@ def apply_report(engine: Engine, row: Row) -> None:
         order.move(after, row[0], _REASONS.get(row[6], f"reason {row[6]}") if after in TERMINAL else "")
         if order.is_terminal:
             _ended(engine, order, row[0])
+            if order.role is Role.CLOSE:
+                engine.back_off(order.index)
             engine.dispatch.tell_order(order)
 
 
@@ -69,7 +72,7 @@ def _apply_fill(engine: Engine, order: Order, row: Row) -> None:
     violation = order.fill(lots, cost, fee, ts)
     engine.desk.journal(ts, index, Kind.FILL, flags | (_VIOLATION if violation else 0), row[4:10], None)
     if order.filled_lots > order.quantity_lots:
-        _halt_symbol(engine, order)
+        _halt_symbol(engine, order, ts)
     in_base = bool(flags & _FEE_BASE)
     engine.account.valuation.roll(ts)
     closed = engine.account.apply_fill(index, order.side, lots, cost, fee, in_base, ts)
@@ -78,14 +81,36 @@ def _apply_fill(engine: Engine, order: Order, row: Row) -> None:
         engine.round_trips += 1
     if order.is_terminal:
         _ended(engine, order, ts)
+    if order.stop_ticks:
+        _recheck_stop(engine, order)
     asset = order.instrument.base if in_base else order.instrument.quote
     engine.dispatch.tell_fill(Fill(order, ts, price, lots, fee, asset, bool(flags & _MAKER), closed))
 
 
-def _halt_symbol(engine: Engine, order: Order) -> None:
+def _recheck_stop(engine: Engine, entry: Order) -> None:
+    """P-1 once more, against the average fill: a gap may have left the stop too far away; what filled is closed."""
+    limit, stop = engine.desk.gate.limits.stop_distance, engine.desk.orders.find(entry.stop_id)
+    if limit is None or stop is None:
+        return
+    num, den = ratio_to_fraction(limit)
+    distance = abs(entry.cost_units - entry.instrument.cost_units(entry.stop_ticks, entry.filled_lots))
+    if distance * den > entry.cost_units * num:
+        engine.coverage.distrust(stop)
+
+
+def _halt_symbol(engine: Engine, order: Order, ts: int) -> None:
     """An overfill: venue and books disagree about this instrument, so it takes no new risk (O-3)."""
     desk, reason = engine.desk, f"order {order.order_id} filled {order.filled_lots} of {order.quantity_lots} lots"
-    desk.gate.halted_symbols.setdefault(order.index, reason)
+    if order.index not in desk.gate.halted_symbols:
+        desk.gate.halted_symbols[order.index] = reason
+        blob = {
+            "mode": f"no new risk in {order.instrument.symbol}",
+            "reason": reason,
+            "rule": "symbol_halt",
+            "measured": f"{order.filled_lots} lots",
+            "limit": f"{order.quantity_lots} lots",
+        }
+        desk.journal(ts, order.index, Kind.HALT, 0, (int(desk.latch.mode), 0, 0, 0, 0, 0), blob)
     for working in desk.orders.working(order.index):
         if working.role is Role.ENTRY and working is not order:
             desk.cancel(working)

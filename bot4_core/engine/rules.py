@@ -74,13 +74,20 @@ def worst_price(order_type: OrderType, side: Side, price: int, trigger: int, mar
     """The worst fill price an order is judged by, ticks.
 
     A limit never fills worse than its limit; a market order is assumed to fill up to ``collar`` beyond the mark, a
-    stop up to ``collar`` beyond its trigger.
+    stop up to ``collar`` beyond its trigger, or beyond the mark once that has passed the trigger (0 = no mark yet).
     """
     if price:
         return price
-    start = trigger if order_type is OrderType.STOP else mark
+    start = mark if order_type is not OrderType.STOP else _stop_fill(side, trigger, mark)
     num, den = _beyond(collar, side)
     return divide(start * num, den, Rounding.CEILING if side is Side.BUY else Rounding.FLOOR)
+
+
+def _stop_fill(side: Side, trigger: int, mark: int) -> int:
+    """Where a stop starts to fill, ticks: at its trigger, or at a mark that is past it."""
+    if mark <= 0:
+        return trigger
+    return max(trigger, mark) if side is Side.BUY else min(trigger, mark)
 
 
 Rule = Callable[["Gate", Wish], Failure | None]
@@ -97,10 +104,17 @@ def _latch(gate: Gate, wish: Wish) -> Failure | None:
     return None if mode == Mode.ACTIVE else Failure("latch", Mode(mode).name, Mode.ACTIVE.name)
 
 
-def _latch_reducing(gate: Gate, wish: Wish) -> Failure | None:
-    """Reducing is allowed in every mode but CANCEL_ONLY (K-6)."""
-    mode = gate.latch.mode
-    return Failure("latch", Mode(mode).name, "any mode but CANCEL_ONLY") if mode == Mode.CANCEL_ONLY else None
+def _trigger_side(gate: Gate, wish: Wish) -> Failure | None:
+    """A stop entry waits beyond the mark: one that the market has passed fires at once, far from where it is judged."""
+    order, mark = wish.order, wish.mark_ticks
+    if order.type not in (OrderType.STOP, OrderType.STOP_LIMIT):
+        return None
+    if mark <= 0:
+        raise DomainError(f"{order.instrument.symbol} has no price yet")
+    if (order.trigger_ticks - mark) * order.side.sign > 0:
+        return None
+    price, sign = order.instrument.price, ">" if order.side is Side.BUY else "<"
+    return Failure("trigger_side", f"{price(order.trigger_ticks)}", f"{sign} {price(mark)}", order.instrument.quote)
 
 
 def _stop_cover(gate: Gate, wish: Wish) -> Failure | None:
@@ -131,7 +145,10 @@ def _symbol_halt(gate: Gate, wish: Wish) -> Failure | None:
 def _nearest_fill(wish: Wish) -> int:
     """The fill price nearest to the protective stop, ticks: a limit beyond the mark fills at the mark."""
     order = wish.order
-    prices = [order.price_ticks, order.trigger_ticks if order.trigger_ticks else wish.mark_ticks]
+    start = order.trigger_ticks or wish.mark_ticks
+    if order.type is OrderType.STOP:
+        start = _stop_fill(order.side, order.trigger_ticks, wish.mark_ticks)
+    prices = [order.price_ticks, start]
     known = [price for price in prices if price > 0]
     if not known:
         raise DomainError(f"{order.instrument.symbol} has no price yet")
@@ -235,12 +252,9 @@ def _drawdown(gate: Gate, wish: Wish) -> Failure | None:
 def _venue_filters(gate: Gate, wish: Wish) -> Failure | None:
     """The instrument's own filters; what the stop will bring after slippage and fee must pass them too (P-5)."""
     order, instrument = wish.order, wish.order.instrument
-    quantity = order.quantity
-    smallest = max(instrument.min_quantity, instrument.lot)
-    if quantity < smallest:
-        return Failure("venue_filters", f"quantity {quantity}", f">= {smallest}", instrument.base)
-    if instrument.max_quantity and quantity > instrument.max_quantity:
-        return Failure("venue_filters", f"quantity {quantity}", f"<= {instrument.max_quantity}", instrument.base)
+    failure = quantity_filter(order)
+    if failure is not None:
+        return failure
     entry = order.price_ticks or order.trigger_ticks or wish.mark_ticks
     if entry <= 0:
         raise DomainError(f"{instrument.symbol} has no price yet")
@@ -250,6 +264,17 @@ def _venue_filters(gate: Gate, wish: Wish) -> Failure | None:
     notional = from_units(smallest_cost, instrument.quote_scale)
     if notional < instrument.min_notional:
         return Failure("venue_filters", f"notional {notional:f}", f">= {instrument.min_notional}", instrument.quote)
+    return None
+
+
+def quantity_filter(order: Order) -> Failure | None:
+    """The instrument's smallest and largest quantity."""
+    instrument, quantity = order.instrument, order.quantity
+    smallest = max(instrument.min_quantity, instrument.lot)
+    if quantity < smallest:
+        return Failure("venue_filters", f"quantity {quantity}", f">= {smallest}", instrument.base)
+    if instrument.max_quantity and quantity > instrument.max_quantity:
+        return Failure("venue_filters", f"quantity {quantity}", f"<= {instrument.max_quantity}", instrument.base)
     return None
 
 
@@ -355,21 +380,11 @@ def _margin(gate: Gate, wish: Wish) -> Failure | None:
     return None
 
 
-def _reduces(gate: Gate, wish: Wish) -> Failure | None:
-    """K-4: a reducing order with the other closes never exceeds the position, so it can never flip it."""
-    order = wish.order
-    position = gate.account.position_lots(order.index)
-    closes = sum(o.remaining_lots for o in gate.orders.working(order.index) if o.role is Role.CLOSE)
-    wanted = closes + order.quantity_lots
-    if position * order.side.sign >= 0 or wanted > abs(position):
-        return Failure("reduce_only", f"{wanted}", f"{max(0, -position * order.side.sign)}", "lots")
-    return None
-
-
 #: The rules of an order that raises risk, in the order they are reported.
 ENTRY_RULES: tuple[tuple[str, Rule], ...] = (
     ("latch", _latch),
     ("symbol_halt", _symbol_halt),
+    ("trigger_side", _trigger_side),
     ("stop_cover", _stop_cover),
     ("position", _position),
     ("drawdown", _drawdown),
@@ -381,5 +396,3 @@ ENTRY_RULES: tuple[tuple[str, Rule], ...] = (
     ("buying_power", _buying_power),
     ("venue_filters", _venue_filters),
 )
-#: The rules of an order that reduces: limits and staleness are skipped (K-4).
-REDUCING_RULES: tuple[tuple[str, Rule], ...] = (("latch", _latch_reducing), ("reduce_only", _reduces))

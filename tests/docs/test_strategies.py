@@ -11,7 +11,8 @@ from typing import Any
 import attrs
 import pytest
 
-from bot4_core.engine.rules import ENTRY_RULES, REDUCING_RULES
+from bot4_core.engine.reducing import REDUCING_RULES
+from bot4_core.engine.rules import ENTRY_RULES
 from bot4_core.sdk import Bar, BarWindow, Context, Indicator, Strategy
 from bot4_core.testing import bars_from_closes, run_strategy
 

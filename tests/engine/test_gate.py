@@ -11,7 +11,8 @@ from bot4_core.domain.instrument import Instrument
 from bot4_core.domain.limits import Limits
 from bot4_core.domain.order import Failure, Order, OrderState, OrderType, Role, Side
 from bot4_core.engine import gate as gate_module
-from bot4_core.engine.rules import ENTRY_RULES, REDUCING_RULES
+from bot4_core.engine.reducing import REDUCING_RULES
+from bot4_core.engine.rules import ENTRY_RULES
 from bot4_core.errors import ConfigError
 from bot4_core.native.latch import Mode
 
@@ -44,6 +45,11 @@ def overfilled() -> Scene:
     r.bars(10_000, 10_000)
     r.open(r.ctx.buy(BTC, quantity=1), 10_000, 1_001)
     return r, r.order(1_000)
+
+
+def fired() -> Scene:
+    r = at_100()
+    return r, r.order(1_000, type=OrderType.STOP, trigger_ticks=9_990)
 
 
 def bare() -> Scene:
@@ -108,6 +114,7 @@ def too_small() -> Scene:
 SCENES: dict[str, Callable[[], Scene]] = {
     "latch": latched,
     "symbol_halt": overfilled,
+    "trigger_side": fired,
     "stop_cover": bare,
     "position": too_large,
     "drawdown": fallen,
@@ -138,7 +145,26 @@ def flipping() -> Scene:
     return r, r.order(1_001, role=Role.CLOSE, side=Side.SELL)
 
 
-REDUCING_SCENES: dict[str, Callable[[], Scene]] = {"latch": cancel_only, "reduce_only": flipping}
+def in_crumbs() -> Scene:
+    r = held()
+    for _ in range(10):
+        crumb = r.order(1, role=Role.CLOSE, side=Side.SELL)
+        crumb.move(OrderState.VALIDATED, 1)
+        r.desk.orders.add(crumb)
+    return r, r.order(1, role=Role.CLOSE, side=Side.SELL)
+
+
+def dust() -> Scene:
+    r = held()
+    return r, r.order(0, role=Role.CLOSE, side=Side.SELL)
+
+
+REDUCING_SCENES: dict[str, Callable[[], Scene]] = {
+    "latch": cancel_only,
+    "reduce_only": flipping,
+    "open_closes": in_crumbs,
+    "venue_filters": dust,
+}
 
 
 def test_every_rule_has_an_order_that_only_it_refuses() -> None:

@@ -73,12 +73,14 @@ def test_a_close_on_its_way_is_not_sent_twice() -> None:
     assert closes(r) == []
 
 
-def test_what_a_rejected_close_leaves_open_is_closed_again() -> None:
+def test_what_a_rejected_close_leaves_open_is_closed_again_at_the_next_event_and_not_before() -> None:
     r, order = entered()
     r.say(r.report(Kind.CANCELLED, r.child(order, Role.STOP)))
     close = next(o for _, o in r.send() if o.role is Role.CLOSE)
 
     r.say(r.report(Kind.REJECTED, close, 0, Reason.OVERFLOW))
+    assert closes(r) == []
+    r.bar(10_000)
 
     assert closes(r) == [(0, 10_000, "no live stop (P-2)")]
 
@@ -249,14 +251,16 @@ def test_an_entry_waiting_for_its_send_is_cancelled_with_its_stop_by_the_latch()
     [(Mode.REDUCE_ONLY, False, True), (Mode.CANCEL_ONLY, False, False), (Mode.KILLED, False, True)],
 )
 def test_each_mode_lets_leave_what_it_allows_and_cancels_always(mode: Mode, entries: bool, reduces: bool) -> None:
-    r, order = entered()
+    r, _ = entered()
+    resting = r.ctx.buy(BTC, quantity=1, limit=90)
+    r.send()
     r.desk.latch.set(mode, "test", "test", r.now)
 
     assert (r.ctx.buy(BTC, fraction="0.001").denied is None) is entries
     close = r.ctx.close(BTC)
     assert close is not None
     assert (close.denied is None) is reduces
-    r.ctx.cancel(r.child(order, Role.STOP))
+    assert r.ctx.cancel(resting)
     assert Action.CANCEL in [action for action, _ in r.send()]
 
 

@@ -17,7 +17,7 @@ from .rig import BTC, ETH, Rig, rig
 SECOND = 10**9
 LIMIT = {"type": OrderType.LIMIT, "price_ticks": 10_000}
 CHEAP_LIMIT = {"type": OrderType.LIMIT, "price_ticks": 5_000}
-CHEAP_STOP = {"type": OrderType.STOP, "trigger_ticks": 5_000}
+CHEAP_STOP = {"type": OrderType.STOP, "trigger_ticks": 5_000, "side": Side.SELL}
 SHORT = {"side": Side.SELL, "stop_ticks": 10_200}
 
 
@@ -93,6 +93,28 @@ def test_a_stop_entry_is_measured_from_its_trigger() -> None:
     assert r.failed(r.order(1_000, **breakout, stop_ticks=10_780)) == []
     assert r.failed(r.order(1_000, **breakout, stop_ticks=10_999)) == ["stop_cover"]
     assert r.failed(r.order(1_000, **breakout, stop_ticks=10_400)) == ["stop_cover"]
+
+
+@pytest.mark.parametrize(("trigger", "denied"), [(9_950, True), (9_999, True), (10_000, True), (10_001, False)])
+@pytest.mark.parametrize("kind", [{"type": OrderType.STOP}, {"type": OrderType.STOP_LIMIT, "price_ticks": 10_001}])
+def test_a_buy_waits_above_the_mark(kind: dict[str, object], trigger: int, denied: bool) -> None:
+    r = at_100()
+
+    assert r.failed(r.order(1_000, **kind, trigger_ticks=trigger)) == ["trigger_side"] * denied
+
+
+@pytest.mark.parametrize(("trigger", "denied"), [(10_050, True), (10_001, True), (10_000, True), (9_999, False)])
+@pytest.mark.parametrize("kind", [{"type": OrderType.STOP}, {"type": OrderType.STOP_LIMIT, "price_ticks": 9_999}])
+def test_a_sale_waits_below_the_mark(kind: dict[str, object], trigger: int, denied: bool) -> None:
+    r = at_100(margin=True)
+
+    assert r.failed(r.order(1_000, **kind, **SHORT, trigger_ticks=trigger)) == ["trigger_side"] * denied
+
+
+def test_a_stop_entry_without_a_mark_is_refused() -> None:
+    r = rig()
+
+    assert "trigger_side" in r.failed(r.order(1_000, type=OrderType.STOP, trigger_ticks=10_000))
 
 
 # drawdown
@@ -276,45 +298,11 @@ def test_the_instruments_own_filters_hold_for_the_entry_and_for_its_stop(
 def test_the_smallest_notional_is_counted_at_the_orders_own_price(
     entry: dict[str, object], lots: int, denied: bool
 ) -> None:
-    r = rig(Instrument(symbol="BTC/USDT", tick="0.01", lot="0.001", min_notional="5"), limits=Limits().without_guard())
+    cheap = Instrument(symbol="BTC/USDT", tick="0.01", lot="0.001", min_notional="5")
+    r = rig(cheap, limits=Limits().without_guard(), margin=True)
     r.bar(10_000)
 
     assert r.failed(r.order(lots, **entry, stop_ticks=0)) == ["venue_filters"] * denied
-
-
-# reducing
-
-
-@pytest.mark.parametrize(("lots", "denied"), [(999, []), (1_000, []), (1_001, ["reduce_only"])])
-@pytest.mark.parametrize("sign", [1, -1])
-def test_a_close_may_be_the_position_and_not_a_lot_more(lots: int, denied: list[str], sign: int) -> None:
-    r = at_100(margin=True)
-    hold(r, sign * 1_000)
-
-    assert r.failed(r.order(lots, role=Role.CLOSE, side=Side.SELL if sign > 0 else Side.BUY)) == denied
-
-
-@pytest.mark.parametrize(("lots", "denied"), [(400, []), (401, ["reduce_only"])])
-def test_closes_together_never_exceed_the_position(lots: int, denied: list[str]) -> None:
-    r = at_100()
-    hold(r, 1_000)
-    work(r, 600, role=Role.CLOSE, side=Side.SELL)
-
-    assert r.failed(r.order(lots, role=Role.CLOSE, side=Side.SELL)) == denied
-
-
-@pytest.mark.parametrize("side", Side)
-def test_nothing_is_closed_where_nothing_is_held(side: Side) -> None:
-    r = at_100()
-
-    assert r.failed(r.order(1, role=Role.CLOSE, side=side)) == ["reduce_only"]
-
-
-def test_a_close_in_the_direction_of_the_position_is_refused() -> None:
-    r = at_100()
-    hold(r, 1_000)
-
-    assert r.failed(r.order(1, role=Role.CLOSE, side=Side.BUY)) == ["reduce_only"]
 
 
 # latch
@@ -344,6 +332,8 @@ def test_a_latch_stops_entries_in_every_mode_and_closes_only_in_cancel_only(
         (OrderType.LIMIT, Side.BUY, 9_000, 0, 9_000), (OrderType.LIMIT, Side.SELL, 11_000, 0, 11_000),
         (OrderType.STOP, Side.BUY, 0, 11_000, 11_055), (OrderType.STOP, Side.SELL, 0, 9_000, 8_955),
         (OrderType.STOP_LIMIT, Side.BUY, 11_100, 11_000, 11_100),
+        # the mark ran past the trigger: it fires there
+        (OrderType.STOP, Side.BUY, 0, 9_000, 10_052), (OrderType.STOP, Side.SELL, 0, 11_000, 9_950),
     ],
 )  # fmt: skip
 def test_the_worst_price_is_the_limit_or_the_collar_beyond_trigger_or_mark(

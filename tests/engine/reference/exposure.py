@@ -38,10 +38,14 @@ class Market(NamedTuple):
 
 
 def worst(order: Working, mark: int, collar: Fraction) -> int:
-    """The worst price an order may fill at: its limit, or ``collar`` beyond its trigger or the mark, in whole ticks."""
+    """The worst price an order may fill at, in whole ticks: its limit, or ``collar`` beyond the mark.
+
+    A trigger beyond the mark counts in its place.
+    """
     if order.limit:
         return order.limit
-    price = (order.trigger or mark) * (1 + collar * order.sign)
+    start = max(mark, order.trigger) if order.sign == BUY else min(mark, order.trigger or mark)
+    price = start * (1 + collar * order.sign)
     return math.ceil(price) if order.sign == BUY else math.floor(price)
 
 
