@@ -16,21 +16,19 @@ from attrs import frozen
 
 from ..domain.event import Kind
 from ..domain.money import from_units
-from ..errors import ConfigError
+from ..errors import ConfigError, StoreError, one_line
 from ..journal.store import Store
 from ..journal.writer import JournalWriter
 from ..protocols import Replay, RunStatus
 from .assemble import Assembly
 from .core import Engine
 from .desk import Action
-from .dispatch import strategy_errors
 
 #: the progress callback is called each time so many turns of the loop are done, less one
 _PROGRESS_MASK = 63
-#: a cancelled order's answer and its knock-on reports are taken in within so many extra steps at an interrupt
-_DRAIN_STEPS = 64
-
-_REPORTS = RunStatus.EVENTS << RunStatus.REPORTS_SHIFT
+#: at an interrupt the answers to cancels are waited for so long (D-11), in time of the market, beyond the bar under
+#: way: a bar that opened before the cancel arrived may still fill the order, so the answer comes with its close
+_DRAIN_NS = 5 * 10**9
 
 #: ``progress(processed events, total events, time of the market in UTC ns)``
 Progress = Callable[[int, int, int], None]
@@ -42,7 +40,7 @@ class Outcome:
 
     Args:
         run_id: as in the journal.
-        reason: ``finished``, ``interrupted`` or ``halted: ...``.
+        reason: ``finished``, ``interrupted ...`` or ``halted: ...``.
         summary: what was written with RUN_END.
         result_hash: D-6.
     """
@@ -131,25 +129,35 @@ def run_backtest(
 
     Raises:
         ConfigError: when the window holds no event.
-        StrategyError: when a strategy raises; the journal keeps what was done until then.
+        StrategyError: when a strategy raises.
+        Bot4Error: when something else goes wrong on the way; in both cases the journal ends like any other, with the
+            equity curve and the reason ``failed: ...``.
     """
     exchange = assembly.exchange
     first, last = window_of(exchange, from_ns, to_ns)
     exchange.limit(last)
     with JournalWriter(store, assembly.run_info(run_id, created_ns)) as writer:
         engine = assembly.engine(writer.append)  # type: ignore[arg-type]  # words are tuples of six everywhere here
-        with strategy_errors():
-            engine.start(first, first if from_ns is not None else 0)
-        if from_ns is not None:
-            exchange.seek(first - engine.dispatch.bars_needed * max(exchange.intervals_ns))
+        failure: Exception | None = None
         began = clock()
-        with strategy_errors():
-            reason = _Loop(assembly, engine, progress).run()
-            engine.stop()
+        try:
+            with engine.dispatch.strategy_errors():
+                engine.start(first, first if from_ns is not None else 0)
+                if from_ns is not None:
+                    exchange.seek(engine.dispatch.warm_from(first))
+                began = clock()
+                reason = _Loop(assembly, engine, progress).run()
+                engine.stop()
+        except StoreError:
+            raise  # there is no journal to end
+        except Exception as error:  # noqa: BLE001  # raised again below, once the journal has its end
+            reason, failure = f"failed: {one_line(error)}", error
         wall_s = clock() - began
         summary = _summary(assembly, engine, reason, wall_s, (first, last))
         _write_equity(assembly, writer, first)
         result_hash = writer.finish(summary)
+    if failure is not None:
+        raise failure
     return Outcome(run_id=run_id, reason=reason, summary=summary, result_hash=result_hash)
 
 
@@ -176,6 +184,9 @@ class _Loop:
             self._replay()
             if self._stop.reason:
                 self._drain()
+                if left := _unanswered(engine):
+                    cancels = "1 cancel" if left == 1 else f"{left} cancels"
+                    return f"{self._stop.reason}; {cancels} unanswered"
         return self._stop.reason or (f"halted: {engine.halted}" if engine.halted else "finished")
 
     def _follow(self, index: int) -> None:
@@ -220,16 +231,31 @@ class _Loop:
                 self._exchange.cancel(command.order)
 
     def _drain(self) -> None:
-        """D-11: entries are cancelled, stops stay, positions are left; the answers are taken in."""
-        exchange, engine = self._exchange, self._engine
-        engine.desk.accepting = False
-        engine.desk.cancel_entries()
+        """D-11: entries are cancelled, stops stay, positions are left; the answers are taken in.
+
+        A cancel is on its way as long as any request, so the market goes on meanwhile: orders may still fill, and
+        strategies hear of that, but no longer of the market.
+        """
+        exchange, engine, desk = self._exchange, self._engine, self._engine.desk
+        desk.accepting = False
+        engine.ignore_market()
+        for index in range(len(engine.feeds)):
+            exchange.wake_on(index, 0)
+        desk.cancel_entries()
         self._send()
-        exchange.wake_at(engine.desk.now)
-        for _ in range(_DRAIN_STEPS):
-            status = self._advance(lambda: exchange.run() & ~RunStatus.EVENTS)
-            if not status & _REPORTS:
+        until = desk.now + max(exchange.intervals_ns) + _DRAIN_NS
+        while True:
+            exchange.wake_at(until if _unanswered(engine) else desk.now)
+            status = self._advance(exchange.run)
+            if desk.outbox:
+                self._send()
+            elif status & (RunStatus.TIMER | RunStatus.FINISHED):
                 return
+
+
+def _unanswered(engine: Engine) -> int:
+    """Cancels the venue has not answered."""
+    return sum(order.pending_cancel for order in engine.desk.orders.all_working())
 
 
 def _summary(
@@ -273,17 +299,23 @@ def _position(engine: Engine, index: int) -> dict[str, object]:
 
 
 def _write_equity(assembly: Assembly, writer: JournalWriter, first: int) -> None:
-    """The equity curve beside buy-and-hold: the starting equity spread evenly over what is traded."""
+    """The equity curve beside buy-and-hold: the starting equity spread evenly over what is traded.
+
+    What was sampled before the window belongs to the warm-up. A sample at its first moment is not written, because the
+    curve starts there at the starting equity, but its prices are those buy-and-hold buys at.
+    """
     account = assembly.account
     account.valuation.flush()
     samples = account.valuation.samples()
+    samples = samples[samples[:, 0] >= first]
     start = writer.info.start_equity
     writer.append(first, 0, Kind.EQUITY, 0, (start, 0, start, start, 0, 0))
     hold = _hold(assembly, samples, start)
     peak = start
     for row, held in zip(samples.tolist(), hold, strict=True):
-        peak = max(peak, row[1])
-        writer.append(row[0], 0, Kind.EQUITY, 0, (row[1], row[2], held, peak, 0, 0))
+        if row[0] > first:
+            peak = max(peak, row[1])
+            writer.append(row[0], 0, Kind.EQUITY, 0, (row[1], row[2], held, peak, 0, 0))
 
 
 def _hold(assembly: Assembly, samples: npt.NDArray[np.int64], start: int) -> list[int]:

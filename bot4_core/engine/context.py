@@ -14,7 +14,7 @@ from ..errors import DomainError
 from ..strategy import Number, Strategy
 from .indicators import KINDS, Focus, IndicatorHandle
 from .rules import fill_price, worst_price
-from .series import BarWindow, parse_interval
+from .series import BarWindow, Series, parse_interval
 
 if TYPE_CHECKING:
     from .core import Engine
@@ -75,6 +75,13 @@ class StrategyContext:
         name: its config table.
         exchange: the exchange table it trades on.
         indices: its instruments, as indices of the run's table, in the order of ``trade``.
+
+    Attributes:
+        alone: the index of its only instrument, None when it has several.
+        focus: what is being delivered to it.
+        bars_needed: bars of the history's own length it must see before its first ``on_bar``.
+        warmup_ns: how long before its first moment the history must begin, for all its bars and indicators.
+        has_indicators: whether it made one.
     """
 
     def __init__(self, engine: Engine, strategy: Strategy, name: str, exchange: str, indices: Sequence[int]) -> None:
@@ -85,8 +92,11 @@ class StrategyContext:
         self.name = name
         self.exchange = exchange
         self.indices = tuple(indices)
-        self.focus = Focus(self.indices[0])
+        self.alone = self.indices[0] if len(self.indices) == 1 else None
+        self.focus = Focus(self.alone)
         self.bars_needed = strategy.warmup
+        self.warmup_ns = 0
+        self.has_indicators = False
         self._table = {i: engine.account.instruments[i] for i in self.indices}
         self._by_symbol = {each.symbol: i for i, each in self._table.items()}
 
@@ -123,7 +133,11 @@ class StrategyContext:
 
     def bars(self, n: int, instrument: Instrument | None = None, timeframe: str | None = None) -> BarWindow:
         """The last finished bars."""
+        if self._strategy.history <= 0:
+            raise DomainError("no bars are kept for this strategy: its `history` is 0, set it to the most you read")
         index = self.focus.index if instrument is None else self._index(instrument)
+        if index is None:
+            raise DomainError("bars of which instrument? Nothing of one is being delivered: give instrument=")
         return self._engine.feeds[index].series(parse_interval(timeframe) if timeframe else None).window(n)
 
     # indicators
@@ -160,13 +174,26 @@ class StrategyContext:
         if isinstance(length, bool) or not isinstance(length, int) or not 0 < length <= 100_000:
             raise DomainError(f"{name}({length!r}): the length must be a whole number from 1 to 100000")
         interval = parse_interval(timeframe) if timeframe else None
+        needed = length + KINDS[name][1]
         states = {}
         for index in self.indices:
             series = self._engine.feeds[index].series(interval)
             states[index] = series.indicator(name, length)
+            states[index].deliveries = self._engine.dispatch.deliveries
+            self.need(series, needed)
             if series is self._engine.feeds[index].base:
-                self.bars_needed = max(self.bars_needed, length + KINDS[name][1])
+                self.bars_needed = max(self.bars_needed, needed)
+        self.has_indicators = True
         return IndicatorHandle(name, states, self._table, self.focus)
+
+    def need(self, series: Series, bars: int) -> None:
+        """Makes sure a window's history begins so many bars of this series before the window.
+
+        One more of a series that is built from shorter rows: its first bar is under way when the history begins, and
+        is left out.
+        """
+        built = series is not self._engine.feeds[series.index].base
+        self.warmup_ns = max(self.warmup_ns, (bars + built) * series.interval_ns)
 
     # orders
 

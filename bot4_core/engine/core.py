@@ -20,11 +20,12 @@ from ..strategy import Strategy
 from .context import StrategyContext
 from .desk import Desk
 from .dispatch import Dispatch
+from .indicators import Row
 from .protection import Coverage
 from .reducing import MAX_CLOSES
 from .reports import apply_report
 from .rules import ratio_text
-from .series import Feed
+from .series import Feed, ignore
 from .timers import Timers
 
 _BUCKET_TIMER = "close-buckets"
@@ -58,6 +59,7 @@ class Engine:
         self._guarded = guarded
         self._touched: set[int] = set()
         self._changed: set[int] = set()
+        self._handlers: list[dict[int, Callable[[Row], None]]] = []
         self._waiting: set[int] = set()
         self._dust: set[int] = set()
         self._smallest = [max(1, each.lots(each.min_quantity, Rounding.CEILING)) for each in self.account.instruments]
@@ -76,7 +78,7 @@ class Engine:
         """
         self.desk.now = self.timers.start_ns = ts
         self.dispatch.start(trading_from)
-        for length in sorted({length for feed in self.feeds for length in feed.tick_intervals}):
+        for length in sorted({length for feed in self.feeds for length in feed.built_intervals}):
             self.timers.repeat(length, _BUCKET_TIMER, None)
 
     def connect(self, events: memoryview, reports: memoryview) -> Callable[[Pull], int]:
@@ -92,14 +94,15 @@ class Engine:
             closure with everything at hand because its loop runs once per wake.
         """
         handlers, waiting = [feed.handlers() for feed in self.feeds], self._waiting
-        desk, timers, outbox, unpack = self.desk, self.timers, self.desk.outbox, EVENT.unpack_from
-        pointer = pointer_to(events)
+        self._handlers = handlers
+        desk, timers, outbox, unpack = self.desk, self.timers, self.desk.outbox, EVENT.unpack
+        pointer, first = pointer_to(events), events[:EVENT_SIZE]
 
         def advance(pull: Pull) -> int:
             for _ in range(_STEPS_AT_ONCE):
                 status = pull()
                 if status == _MARKED_EVENT:
-                    row = unpack(events, 0)
+                    row = unpack(first)
                     desk.now = row[0]
                     handlers[row[1]][row[2]](row)
                     if timers.next_ns <= row[0]:
@@ -138,11 +141,19 @@ class Engine:
         return advance
 
     def _apply(self, reports: memoryview) -> None:
+        self.dispatch.hold()
         for row in EVENT.iter_unpack(reports):
             self.desk.now = row[0]
             apply_report(self, row)
             self._touched.add(row[1])
             self._changed.add(row[1])
+        self.dispatch.tell_all()
+
+    def ignore_market(self) -> None:
+        """From here on only order reports count: events still mark positions, but nobody is told of them."""
+        self.timers.clear()
+        for handlers in self._handlers:
+            handlers.update(dict.fromkeys(handlers, ignore))
 
     def take_changed(self) -> list[int]:
         """Instruments that had reports since the last call, in order."""

@@ -5,18 +5,20 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from types import CodeType
 from typing import Any
 
 from ..domain.event import Bar, Flag, Kind, Quote, Trade
-from ..domain.instrument import Instrument
 from ..domain.order import Order
-from ..errors import Bot4Error, ConfigError, StrategyError
+from ..errors import Bot4Error, ConfigError, DomainError, StrategyError, one_line
 from ..strategy import Fill, Strategy, Timer, implements
 from .context import StrategyContext
-from .indicators import Focus, Row
+from .indicators import Deliveries, Row
 from .series import Feed, parse_interval
 
 _SELL = int(Flag.SELL)
+#: where a strategy can read ``ctx.bars``; in ``on_start`` there are none yet
+_READING = ("on_bar", "on_trade", "on_quote", "on_fill", "on_order", "on_timer", "on_stop")
 #: ``method(context, event)`` of a strategy
 Method = Callable[[StrategyContext, Any], None]
 
@@ -28,15 +30,24 @@ class Dispatch:
         feeds: one per instrument.
 
     Attributes:
-        wakes: how often a strategy was called.
+        deliveries: counts the calls of strategies.
         trading_from: the argument of :meth:`start`.
     """
 
     def __init__(self, feeds: Sequence[Feed]) -> None:
         self.feeds = tuple(feeds)
-        self.wakes = 0
+        self.deliveries = Deliveries()
         self.trading_from = 0
+        self._withheld = 0
         self._strategies: dict[str, tuple[StrategyContext, Strategy]] = {}
+        self._holding = False
+        self._told: list[Callable[[], None]] = []
+        self._since: dict[tuple[str, str], int] = {}
+
+    @property
+    def wakes(self) -> int:
+        """How often a strategy was called, ``on_start`` and ``on_stop`` not counted."""
+        return self.deliveries.count - self._withheld
 
     def add(self, context: StrategyContext, strategy: Strategy) -> None:
         """Takes in a strategy."""
@@ -63,10 +74,9 @@ class Dispatch:
         """The exchange table an instrument is traded on."""
         return next(c.exchange for c, _ in self._strategies.values() if index in c.indices)
 
-    @property
-    def bars_needed(self) -> int:
-        """Bars the slowest strategy must see before its first wake."""
-        return max((context.bars_needed for context, _ in self._strategies.values()), default=0)
+    def warm_from(self, first: int) -> int:
+        """When the history must begin for a window from ``first`` on, UTC ns."""
+        return first - max((context.warmup_ns for context, _ in self._strategies.values()), default=0)
 
     def _subscribe(self, context: StrategyContext, strategy: Strategy, index: int) -> None:
         feed = self.feeds[index]
@@ -87,13 +97,15 @@ class Dispatch:
             )
         for series in dict.fromkeys(feed.series(length) for length in lengths):  # the history's own may be named too
             warmup = context.bars_needed if series is feed.base else strategy.warmup
+            context.need(series, warmup)
+            context.focus.woken |= {series.interval_ns}
             series.listen(warmup, self._bar_caller(context, strategy, index, series.interval_ns))
 
     def wanted_kinds(self, index: int, held: bool) -> int:
         """Event kinds of one instrument the engine must be woken for.
 
-        Bars are followed for ``on_bar``, for indicators, and for a timer strategy that reads ``ctx.bars``; a held
-        position is followed for its worst price.
+        Bars are followed for ``on_bar``, for indicators, and for every strategy that may read ``ctx.bars`` (it has a
+        method to do so in, and its ``history`` is not 0); a held position is followed for its worst price.
 
         Args:
             index: instrument.
@@ -102,94 +114,158 @@ class Dispatch:
         Returns:
             A mask of ``1 << kind``.
         """
-        bars = 1 << (Kind.BAR if self.feeds[index].base is not None else Kind.TRADE)
-        mask = bars if held or self.feeds[index].has_indicators else 0
+        feed = self.feeds[index]
+        bars = 1 << (Kind.BAR if feed.base is not None else Kind.TRADE)
+        readable = feed.base is not None or bool(feed.built_intervals)
+        mask = bars if held or feed.has_indicators else 0
         for context, strategy in self._strategies.values():
             if index not in context.indices:
                 continue
             kind = type(strategy)
-            if implements(kind, "on_bar") or (implements(kind, "on_timer") and strategy.history):
+            reads = readable and strategy.history > 0 and any(implements(kind, name) for name in _READING)
+            if reads or implements(kind, "on_bar"):
                 mask |= bars
             mask |= (1 << Kind.TRADE) * implements(kind, "on_trade") | (1 << Kind.QUOTE) * implements(kind, "on_quote")
         return mask
 
+    # One caller per subscription. What it closes over are locals, because it runs once per event. The name of the
+    # sort of event is only followed for strategies with indicators: a cross is news once (Focus.is_new).
+
     def _bar_caller(
         self, context: StrategyContext, strategy: Strategy, index: int, interval_ns: int
     ) -> Callable[[Row], None]:
-        instrument, focus, on_bar, trading_from = self._call_parts(context, strategy.on_bar, index)
+        instrument, on_bar, deliver = self.feeds[index].instrument, strategy.on_bar, self._entry(context, index)
+        trading_from, focus, deliveries = self.trading_from, context.focus, self.deliveries
 
         def call(row: Row) -> None:
             if row[0] >= trading_from:
                 focus.index = index
-                self.wakes += 1
+                deliveries.count += 1
                 on_bar(context, Bar(instrument, row[0], row[4], row[5], row[6], row[7], row[8], row[9], interval_ns))
 
-        return call
+        def call_with_news(row: Row) -> None:
+            if deliver(row, interval_ns):
+                on_bar(context, Bar(instrument, row[0], row[4], row[5], row[6], row[7], row[8], row[9], interval_ns))
 
-    def _call_parts(
-        self, context: StrategyContext, method: Method, index: int
-    ) -> tuple[Instrument, Focus, Method, int]:
-        """What every caller closes over, as locals: it runs once per event."""
-        return self.feeds[index].instrument, context.focus, method, self.trading_from
+        return call_with_news if context.has_indicators else call
+
+    def _entry(self, context: StrategyContext, index: int) -> Callable[[Row, int], bool]:
+        """Begins the deliveries of one subscription; False while they are withheld, before the window."""
+        focus, deliveries, trading_from, since = context.focus, self.deliveries, self.trading_from, 0
+
+        def deliver(row: Row, interval_ns: int) -> bool:
+            nonlocal since
+            focus.index, focus.interval_ns, focus.since = index, interval_ns, since
+            since = deliveries.count = deliveries.count + 1
+            if row[0] < trading_from:
+                self._withheld += 1
+                return False
+            return True
+
+        return deliver
 
     def _trade_caller(self, context: StrategyContext, strategy: Strategy, index: int) -> Callable[[Row], None]:
-        instrument, focus, on_trade, trading_from = self._call_parts(context, strategy.on_trade, index)
+        instrument, on_trade, deliver = self.feeds[index].instrument, strategy.on_trade, self._entry(context, index)
 
         def call(row: Row) -> None:
-            if row[0] >= trading_from:
-                focus.index = index
-                self.wakes += 1
-                sell = bool(row[3] & _SELL)
-                on_trade(context, Trade(instrument, row[0], row[4], row[5], row[6], sell))
+            if deliver(row, 0):
+                on_trade(context, Trade(instrument, row[0], row[4], row[5], row[6], bool(row[3] & _SELL)))
 
         return call
 
     def _quote_caller(self, context: StrategyContext, strategy: Strategy, index: int) -> Callable[[Row], None]:
-        instrument, focus, on_quote, trading_from = self._call_parts(context, strategy.on_quote, index)
+        instrument, on_quote, deliver = self.feeds[index].instrument, strategy.on_quote, self._entry(context, index)
 
         def call(row: Row) -> None:
-            if row[0] >= trading_from:
-                focus.index = index
-                self.wakes += 1
+            if deliver(row, 0):
                 on_quote(context, Quote(instrument, row[0], row[4], row[5], row[6], row[7]))
 
         return call
 
+    def _enter(self, context: StrategyContext, sort: str, index: int | None) -> None:
+        """Begins a delivery that is no market event."""
+        focus = context.focus
+        key = (context.name, sort)
+        focus.index, focus.interval_ns, focus.since = index, 0, self._since.get(key, 0)
+        self.deliveries.count += 1
+        self._since[key] = self.deliveries.count
+
     def tell_timer(self, owner: StrategyContext, timer: Timer) -> None:
         """A timer of a strategy is due."""
         if timer.ts >= self.trading_from:
-            self.wakes += 1
+            self._enter(owner, "on_timer", owner.alone)
             self._strategies[owner.name][1].on_timer(owner, timer)
 
     def tell_fill(self, fill: Fill) -> None:
         """Tells the order's strategy of a fill."""
-        context, strategy = self._strategies.get(fill.order.strategy, (None, None))
-        if context is not None and strategy is not None and implements(type(strategy), "on_fill"):
-            context.focus.index = fill.order.index
-            self.wakes += 1
-            strategy.on_fill(context, fill)
+        self._tell("on_fill", fill.order, fill)
 
     def tell_order(self, order: Order) -> None:
         """Tells the order's strategy that it ended."""
+        self._tell("on_order", order, order)
+
+    def _tell(self, method: str, order: Order, news: Fill | Order) -> None:
         context, strategy = self._strategies.get(order.strategy, (None, None))
-        if context is not None and strategy is not None and implements(type(strategy), "on_order"):
-            context.focus.index = order.index
-            self.wakes += 1
-            strategy.on_order(context, order)
+        if context is None or strategy is None or not implements(type(strategy), method):
+            return
+
+        def tell() -> None:
+            self._enter(context, method, order.index)
+            getattr(strategy, method)(context, news)
+
+        if self._holding:
+            self._told.append(tell)
+        else:
+            tell()
+
+    def hold(self) -> None:
+        """Keeps what strategies are to be told until :meth:`tell_all`.
+
+        The reports of a step are all applied and journaled first: a strategy that raises must lose none of them.
+        """
+        self._holding = True
+
+    def tell_all(self) -> None:
+        """Tells strategies what was kept for them, in order."""
+        told, self._told, self._holding = self._told, [], False
+        for tell in told:
+            tell()
+
+    @contextmanager
+    def strategy_errors(self) -> Iterator[None]:
+        """Turns what a strategy raises into one line that names the place in its own file.
+
+        That is what passes through its code, and is no error of ours but a :class:`DomainError`: a number or an
+        argument it gave. An error that began and ended in the core stays as it is.
+
+        Raises:
+            StrategyError: in place of the strategy's error.
+        """
+        try:
+            yield
+        except (Exception, SystemExit) as error:
+            if isinstance(error, Bot4Error) and not isinstance(error, DomainError):
+                raise
+            place = self._place_of(error)
+            if place is None:
+                raise
+            what = "" if isinstance(error, DomainError) else f"{type(error).__name__}: "
+            raise StrategyError(f"{place}: {what}{one_line(error)}") from error
+
+    def _place_of(self, error: BaseException) -> str | None:
+        """File and line of the deepest frame in a strategy's own file; None when the error passed through none."""
+        own = {code.co_filename for _, strategy in self._strategies.values() for code in _codes(type(strategy))}
+        place = None
+        for frame, line in traceback.walk_tb(error.__traceback__):
+            if frame.f_code.co_filename in own:
+                place = f"{frame.f_code.co_filename}:{line}"
+        return place
 
 
-@contextmanager
-def strategy_errors() -> Iterator[None]:
-    """Turns what a strategy raises into one line that names the place in its own file.
-
-    Raises:
-        StrategyError: in place of anything that is not an error of ours.
-    """
-    try:
-        yield
-    except Bot4Error:
-        raise
-    except Exception as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown place"
-        raise StrategyError(f"{place}: {type(error).__name__}: {str(error)[:256]}") from error
+def _codes(kind: type[Strategy]) -> Iterator[CodeType]:
+    """The code of every method written for a strategy, in its class and in those it builds on."""
+    for each in kind.__mro__[: kind.__mro__.index(Strategy)]:
+        for value in vars(each).values():
+            code = getattr(value, "__code__", None)
+            if isinstance(code, CodeType):
+                yield code

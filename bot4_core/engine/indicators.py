@@ -18,14 +18,34 @@ Row = tuple[int, ...]
 _HIGH, _LOW, _CLOSE = 5, 6, 7
 
 
-class IndicatorState:
-    """Value of one indicator on one instrument: ``num/den`` in ticks now and one bar ago."""
+class Deliveries:
+    """Counts the calls of all strategies, so that what happened can be told from what happened since."""
 
-    __slots__ = ("den", "length", "num", "previous_den", "previous_num", "seen")
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+class IndicatorState:
+    """Value of one indicator on one instrument: ``num/den`` in ticks now and one bar ago.
+
+    Attributes:
+        interval_ns: length of the bars it follows.
+        deliveries: the run's count; whoever shows the state to a strategy sets it.
+        updated: that count at the latest update.
+    """
+
+    __slots__ = (
+        "deliveries", "den", "interval_ns", "length", "num", "previous_den", "previous_num", "seen", "updated",
+    )  # fmt: skip
 
     def __init__(self, length: int) -> None:
         self.length = length
         self.seen = 0
+        self.interval_ns = 0
+        self.deliveries = Deliveries()
+        self.updated = 0
         self.num: float = 0
         self.den: float = 0
         self.previous_num: float = 0
@@ -35,6 +55,7 @@ class IndicatorState:
         """Takes in one finished bar."""
         self.previous_num, self.previous_den = self.num, self.den
         self.seen += 1
+        self.updated = self.deliveries.count
         self.advance(row)
 
     def advance(self, row: Row) -> None:
@@ -197,12 +218,33 @@ _PLAIN = frozenset({"rsi"})
 
 
 class Focus:
-    """Which instrument's event is being delivered; the handles of one strategy share it."""
+    """What is being delivered to a strategy; its handles share it.
 
-    __slots__ = ("index",)
+    Attributes:
+        index: whose event it is; None when it is of no one instrument, as a timer of a strategy that trades several.
+        interval_ns: length of the bar, 0 when it is no bar.
+        since: the run's count of deliveries after the last one of the same sort to this strategy: what was updated
+            since then is new to it.
+        woken: bar lengths this strategy is woken for.
+    """
 
-    def __init__(self, index: int) -> None:
+    __slots__ = ("index", "interval_ns", "since", "woken")
+
+    def __init__(self, index: int | None) -> None:
         self.index = index
+        self.interval_ns = 0
+        self.since = 0
+        self.woken: frozenset[int] = frozenset()
+
+    def is_new(self, state: IndicatorState) -> bool:
+        """True when this delivery is the one that brings the state's latest bar.
+
+        A timeframe the strategy is woken for is news in its own ``on_bar`` and in no other bar's; one that it is not
+        woken for is news in the next call of each method.
+        """
+        if state.updated < self.since:
+            return False
+        return not self.interval_ns or state.interval_ns == self.interval_ns or state.interval_ns not in self.woken
 
 
 class IndicatorHandle:
@@ -212,35 +254,49 @@ class IndicatorHandle:
         name: the indicator's name in :data:`KINDS`.
         states: instrument index to state.
         instruments: instrument index to instrument, the strategy's own.
-        focus: says whose value is meant.
+        focus: what is being delivered.
+        pinned: whose value is meant; None for the instrument of what is being delivered.
     """
 
-    __slots__ = ("_focus", "_instruments", "_states", "name")
+    __slots__ = ("_focus", "_instruments", "_pinned", "_states", "name")
 
     def __init__(
-        self, name: str, states: dict[int, IndicatorState], instruments: dict[int, Instrument], focus: Focus
+        self,
+        name: str,
+        states: dict[int, IndicatorState],
+        instruments: dict[int, Instrument],
+        focus: Focus,
+        pinned: int | None = None,
     ) -> None:
         self.name = name
         self._states = states
         self._instruments = instruments
         self._focus = focus
+        self._pinned = pinned
 
     def of(self, instrument: Instrument) -> IndicatorHandle:
         """The same indicator of one named instrument."""
         for index, mine in self._instruments.items():
             if mine.symbol == instrument.symbol:
-                return IndicatorHandle(self.name, self._states, self._instruments, Focus(index))
+                return IndicatorHandle(self.name, self._states, self._instruments, self._focus, index)
         raise DomainError(f"{instrument.symbol} is not in this strategy's trade list")
+
+    @property
+    def _index(self) -> int:
+        index = self._pinned if self._pinned is not None else self._focus.index
+        if index is None:
+            raise DomainError(f"{self.name} of which instrument? Nothing of one is being delivered: name it with .of()")
+        return index
 
     @property
     def ready(self) -> bool:
         """True once enough bars were seen."""
-        return self._states[self._focus.index].den != 0
+        return self._states[self._index].den != 0
 
     @property
     def value(self) -> float:
         """The latest value; NaN before it is ready."""
-        index = self._focus.index
+        index = self._index
         state = self._states[index]
         if not state.den:
             return math.nan
@@ -256,36 +312,43 @@ class IndicatorHandle:
         return self._difference(other) < 0
 
     def crossed_above(self, other: Indicator) -> bool:
-        """True on the bar where this one rises above the other."""
+        """True when what is being delivered made this one rise above the other."""
         return self._difference(other) > 0 >= self._difference_before(other)
 
     def crossed_below(self, other: Indicator) -> bool:
-        """True on the bar where this one falls below the other."""
+        """True when what is being delivered made this one fall below the other."""
         return self._difference(other) < 0 <= self._difference_before(other)
 
     def _difference(self, other: Indicator) -> float:
         """Sign of the difference now; 0 while either is not ready (its ``den`` is 0 only with ``num`` unusable)."""
         if not isinstance(other, IndicatorHandle):
             raise DomainError(f"an indicator is compared with another one made by ctx, not with {other!r:.40}")
-        mine, theirs = self._states[self._focus.index], other._states[other._focus.index]
+        index, theirs_index = self._index, other._index
+        mine, theirs = self._states[index], other._states[theirs_index]
         if not (mine.den and theirs.den):
             return 0
-        if self._focus is other._focus:
+        if index == theirs_index:
             return mine.num * theirs.den - theirs.num * mine.den
         return mine.num * self._unit * theirs.den - theirs.num * other._unit * mine.den
 
     def _difference_before(self, other: Indicator) -> float:
-        """The same one bar ago; NaN, which no comparison passes, while either was not ready."""
+        """The same before this delivery; NaN, which no comparison passes, while either was not ready."""
         assert isinstance(other, IndicatorHandle)  # _difference saw to it
-        mine, theirs = self._states[self._focus.index], other._states[other._focus.index]
-        if not (mine.previous_den and theirs.previous_den):
+        (num, den), (their_num, their_den) = self._before(), other._before()
+        if not (den and their_den):
             return math.nan
-        if self._focus is other._focus:
-            return mine.previous_num * theirs.previous_den - theirs.previous_num * mine.previous_den
-        left = mine.previous_num * self._unit * theirs.previous_den
-        return left - theirs.previous_num * other._unit * mine.previous_den
+        if self._index == other._index:
+            return num * their_den - their_num * den
+        return num * self._unit * their_den - their_num * other._unit * den
+
+    def _before(self) -> tuple[float, float]:
+        """The ratio before this delivery: one bar ago, or as it is where this delivery is not of its bar."""
+        state = self._states[self._index]
+        if self._focus.is_new(state):
+            return state.previous_num, state.previous_den
+        return state.num, state.den
 
     @property
     def _unit(self) -> float:
         """What one unit of a state is worth: handles of different instruments compare prices, not ticks."""
-        return 1.0 if self.name in _PLAIN else float(self._instruments[self._focus.index].tick)
+        return 1.0 if self.name in _PLAIN else float(self._instruments[self._index].tick)

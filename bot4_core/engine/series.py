@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -114,6 +114,7 @@ class Series:
         key = (name, length)
         if key not in self._states:
             self._states[key] = KINDS[name][0](length)
+            self._states[key].interval_ns = self.interval_ns
             self._updates = tuple(state.update for state in self._states.values())
         return self._states[key]
 
@@ -192,51 +193,68 @@ class Series:
         self._end += 1
 
 
+#: the end of a bucket that is not open
+_NO_BUCKET = 2**63 - 1
+
+
 class Aggregator:
     """Builds longer bars from shorter ones or from trades, aligned to UTC multiples of the interval.
 
-    A bucket ends with the row whose time reaches its end; where rows are missing it ends with the first later row, or
-    when :meth:`close_until` is called by a timer.
+    A bucket ends with the row whose time reaches its end; where rows are missing its :class:`Feed` ends it, by the
+    clock or before the first later row. The first bucket counts only when its rows begin where it begins: of a bar that
+    was under way when the history (or a window of it) began, nobody knows the open.
+
+    Args:
+        series: takes the finished bars.
+        source_ns: length of the rows it is built from, 0 for trades.
+
+    Attributes:
+        end: when the open bucket ends, UTC ns; later than any time while none is open.
     """
 
-    def __init__(self, series: Series) -> None:
+    def __init__(self, series: Series, source_ns: int) -> None:
         self.series = series
-        self._end = 0
-        self._bar: list[int] | None = None
+        self.end = _NO_BUCKET
+        self._source_ns = source_ns
+        self._bar: list[int] = []
+        self._begun = False
+        self._whole = False
 
     def add_bar(self, row: Row) -> None:
         """A shorter bar; its ``ts`` is its close, so one that closes at the bucket's end belongs to it."""
         ts = row[0]
-        self.close_until(ts - 1)
-        if self._bar is None:
-            self._end = -(-ts // self.series.interval_ns) * self.series.interval_ns
-            self._bar = list(row[4:10])
+        if self.end == _NO_BUCKET:
+            interval = self.series.interval_ns
+            self._open(ts, -(-ts // interval) * interval, list(row[4:10]))
         else:
             self._merge(row[5], row[6], row[7], row[8], row[9])
-        if ts == self._end:
-            self.close_until(ts)
+        if ts == self.end:
+            self.close()
 
     def add_trade(self, row: Row) -> None:
         """A trade; one at the bucket's end belongs to the next bucket."""
         ts = row[0]
-        self.close_until(ts)
-        if self._bar is None:
-            self._end = (ts // self.series.interval_ns + 1) * self.series.interval_ns
-            self._bar = [row[4], row[4], row[4], row[4], row[5], 1]
+        if self.end == _NO_BUCKET:
+            interval = self.series.interval_ns
+            self._open(ts, (ts // interval + 1) * interval, [row[4], row[4], row[4], row[4], row[5], 1])
         else:
             self._merge(row[4], row[4], row[4], row[5], 1)
 
-    def close_until(self, ts: int) -> None:
-        """Finishes the open bucket when its end is at or before ``ts``."""
-        if self._bar is None or self._end > ts:
-            return
-        row = (self._end, self.series.index, int(Kind.BAR), 0, *self._bar)
-        self._bar = None
-        self.series.push(row)
+    def close(self) -> None:
+        """Finishes the open bucket."""
+        row = (self.end, self.series.index, int(Kind.BAR), 0, *self._bar)
+        self.end = _NO_BUCKET
+        if self._whole:
+            self.series.push(row)
+
+    def _open(self, ts: int, end: int, bar: list[int]) -> None:
+        self._whole = self._begun or ts - self._source_ns <= end - self.series.interval_ns
+        self._begun = True
+        self.end = end
+        self._bar = bar
 
     def _merge(self, high: int, low: int, close: int, volume: int, trades: int) -> None:
         bar = self._bar
-        assert bar is not None  # callers start one first
         bar[1] = max(bar[1], high)
         bar[2] = min(bar[2], low)
         bar[3] = close
@@ -278,15 +296,16 @@ class Feed:
         if interval_ns not in self._aggregators:
             if self._started:
                 raise DomainError("a new timeframe after the start has no history: name it in `timeframes`")
-            made = Aggregator(Series(self.instrument, self.index, interval_ns, self.capacity))
+            source_ns = self.base.interval_ns if self.base else 0
+            made = Aggregator(Series(self.instrument, self.index, interval_ns, self.capacity), source_ns)
             self._aggregators[interval_ns] = made
             self._aggregators = dict(sorted(self._aggregators.items()))
         return self._aggregators[interval_ns].series
 
     @property
-    def tick_intervals(self) -> Iterable[int]:
-        """Timeframes that are built from trades and so end by the clock."""
-        return () if self.base else tuple(self._aggregators)
+    def built_intervals(self) -> Sequence[int]:
+        """Timeframes that are built here, and so end by the clock."""
+        return tuple(self._aggregators)
 
     @property
     def has_indicators(self) -> bool:
@@ -297,16 +316,18 @@ class Feed:
     def handlers(self) -> dict[int, Callable[[Row], None]]:
         """Event kind to what takes it in; from here on no timeframe may be added."""
         self._started = True
-        handlers: dict[int, Callable[[Row], None]] = {
-            Kind.BAR: self.on_bar, Kind.TRADE: self.on_trade, Kind.QUOTE: self.on_quote,
-        }  # fmt: skip
+        handlers: dict[int, Callable[[Row], None]] = dict.fromkeys(map(int, Kind), ignore)
+        handlers[int(Kind.BAR)] = self.on_bar
+        handlers[int(Kind.TRADE)] = self.on_trade
+        handlers[int(Kind.QUOTE)] = self.on_quote
         if self.base is not None and not self._aggregators:
-            handlers[Kind.BAR] = self.base.push
+            handlers[int(Kind.BAR)] = self.base.push
             self.base.settled = partial(handlers.__setitem__, int(Kind.BAR))
         return handlers
 
     def on_bar(self, row: Row) -> None:
         """A bar of the history's own length; its listeners come first, longer bars after it."""
+        self.close_buckets(row[0] - 1)
         if self.base is not None:
             self.base.push(row)
         for aggregator in self._aggregators.values():
@@ -315,6 +336,7 @@ class Feed:
     def on_trade(self, row: Row) -> None:
         """A public trade."""
         if self.base is None:
+            self.close_buckets(row[0])
             for aggregator in self._aggregators.values():
                 aggregator.add_trade(row)
         for callback in self.trades:
@@ -326,6 +348,11 @@ class Feed:
             callback(row)
 
     def close_buckets(self, ts: int) -> None:
-        """Ends buckets built from trades whose time is over."""
+        """Ends the buckets whose time is over at ``ts``, shortest first."""
         for aggregator in self._aggregators.values():
-            aggregator.close_until(ts)
+            if aggregator.end <= ts:
+                aggregator.close()
+
+
+def ignore(row: Row) -> None:
+    """Takes in an event that nobody follows, as a book level that comes at the time of a bar."""

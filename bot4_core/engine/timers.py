@@ -18,7 +18,7 @@ _MAX_TIMERS = 10_000
 
 
 class Timers:
-    """Timers by due time; equal times in the order they were set.
+    """Timers by due time; of equal times the engine's own first, then in the order they were set.
 
     Attributes:
         next_ns: when the next timer is due.
@@ -27,7 +27,7 @@ class Timers:
 
     def __init__(self) -> None:
         self.notify: Callable[[int], None] = lambda ns: None
-        self._heap: list[tuple[int, int, Timer, StrategyContext | None]] = []
+        self._heap: list[tuple[int, bool, int, Timer, StrategyContext | None]] = []
         self._count = 0
         self.start_ns = 0
         self.next_ns = NEVER_NS
@@ -45,7 +45,7 @@ class Timers:
         if len(self._heap) >= _MAX_TIMERS:
             raise DomainError(f"more than {_MAX_TIMERS} timers are set: use repeating ones (ctx.every)")
         self._count += 1
-        heapq.heappush(self._heap, (timer.ts, self._count, timer, owner))
+        heapq.heappush(self._heap, (timer.ts, owner is not None, self._count, timer, owner))
         self._set_next()
 
     def _set_next(self) -> None:
@@ -63,7 +63,7 @@ class Timers:
         self.start_ns = ts
         singles = 0
         while self._heap and self._heap[0][0] <= ts:
-            _, _, timer, owner = heapq.heappop(self._heap)
+            *_, timer, owner = heapq.heappop(self._heap)
             singles += not timer.every_ns
             if singles > _MAX_TIMERS:
                 raise DomainError(f"timer {timer.name!r} sets itself again for a moment that is over: set a later one")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,15 @@ from typing import Any
 
 import pytest
 
+from bot4_core.domain.event import Bar
+from bot4_core.domain.order import Order
+from bot4_core.errors import StrategyError
 from bot4_core.journal.store import Store
 from bot4_core.journal.verify import verify
+from bot4_core.strategy import Context, Fill, Strategy
+from bot4_core.testing import bars_from_closes
+
+from .driven import MINUTE, Driven, drive
 
 BOT4 = str(Path(sys.executable).with_name("bot4"))
 
@@ -114,3 +122,111 @@ def test_a_window_trades_only_inside_it_and_warms_up_before_it(folder: Path) -> 
     assert part["last_ts"] == 1_740_787_200 * 10**9 - 1
     assert part["wakes"] == 27 * 24 + 24
     assert part["events"] < whole["events"]
+
+
+class Raises(Strategy):
+    """Buys at its first bar and raises where it is told to."""
+
+    where: str = ""
+
+    def on_start(self, ctx: Context) -> None:
+        self.seen = 0
+        self.fail("on_start")
+
+    def on_bar(self, ctx: Context, bar: Bar) -> None:
+        self.seen += 1
+        if self.seen == 1:
+            ctx.buy(bar.instrument, quantity="1", stop="0.02")
+        if self.seen == 10:
+            self.fail("on_bar")
+
+    def on_fill(self, ctx: Context, fill: Fill) -> None:
+        self.fail("on_fill")
+
+    def on_order(self, ctx: Context, order: Order) -> None:
+        self.fail("on_order")
+
+    def on_stop(self, ctx: Context) -> None:
+        self.fail("on_stop")
+
+    def fail(self, method: str) -> None:
+        if method == self.where:
+            raise ValueError(f"{method}\nis broken")
+
+
+def driven(folder: Path, strategy: type[Strategy], closes: list[int], **settings: Any) -> Driven:
+    return drive(folder, strategy, (*bars_from_closes(closes), MINUTE), **settings)
+
+
+@pytest.mark.parametrize("where", ["on_start", "on_bar", "on_fill", "on_order", "on_stop"])
+def test_wherever_a_strategy_raises_the_journal_has_an_end_with_the_reason(tmp_path: Path, where: str) -> None:
+    closes = [100] * 5 + [90] * 25 if where == "on_order" else [100] * 30
+    run = driven(tmp_path, Cancels if where == "on_order" else Raises, closes, where=where)
+
+    assert isinstance(run.error, StrategyError)
+    assert run.reason == f"failed: {run.error}"
+    assert f"ValueError: {where} is broken" in run.reason
+    assert run.record.row.finished
+    equity = run.record.equity
+    assert len(equity.ts) >= {"on_start": 1, "on_fill": 2, "on_order": 2, "on_bar": 10, "on_stop": 30}[where]
+    assert run.record.summary["fills"] == len(run.record.fills)
+
+
+class Cancels(Raises):
+    """Takes an order back, so that one ends without a fill."""
+
+    def on_bar(self, ctx: Context, bar: Bar) -> None:
+        self.seen += 1
+        if self.seen == 1:
+            self.order = ctx.buy(bar.instrument, quantity="1", limit="50", stop="0.02")
+        if self.seen == 3:
+            ctx.cancel(self.order)
+
+
+def test_a_fill_that_a_strategy_chokes_on_takes_no_report_of_its_batch_with_it(tmp_path: Path) -> None:
+    run = driven(tmp_path, Raises, [100] * 30, where="on_fill")
+    states = {order.role: order.state for order in run.record.orders}
+
+    # the fill of the entry and the acknowledgement of its stop come in one batch
+    assert states == {"entry": "filled", "stop": "acknowledged"}
+    assert [position["symbol"] for position in run.record.summary["open_positions"]] == ["BTC/USDT"]
+
+
+class Interrupts(Strategy):
+    """Rests an entry far below, and interrupts the run with it on the book and another one on its way."""
+
+    def on_start(self, ctx: Context) -> None:
+        self.seen, self.stopped = 0, False
+
+    def on_bar(self, ctx: Context, bar: Bar) -> None:
+        assert not self.stopped, "no market event is told after the interrupt"
+        self.seen += 1
+        if self.seen == 2:
+            ctx.buy(bar.instrument, quantity="1", limit="50", stop="0.02")
+        if self.seen == 10:
+            self.stopped = True
+            ctx.buy(bar.instrument, quantity="1", limit="40", stop="0.02")
+            ctx.every("1s")
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def on_timer(self, ctx: Context, timer: object) -> None:
+        raise AssertionError("no timer after the interrupt")
+
+
+@pytest.mark.parametrize("latency", ["0ms", "50ms", "4s"])
+def test_an_interrupt_waits_for_the_answers_to_its_cancels(tmp_path: Path, latency: str) -> None:
+    run = driven(tmp_path, Interrupts, [100] * 30, exchange={"latency": latency})
+
+    assert run.error is None
+    assert run.reason == "interrupted by SIGINT"
+    assert [(order.role, order.state) for order in run.record.orders] == [
+        ("entry", "cancelled"), ("stop", "cancelled"), ("entry", "cancelled"), ("stop", "cancelled"),
+    ]  # fmt: skip
+    assert not any(order.pending_cancel for order in run.record.orders)
+
+
+def test_cancels_that_stay_unanswered_are_stated(tmp_path: Path) -> None:
+    run = driven(tmp_path, Interrupts, [100] * 30, exchange={"latency": "90s"})
+
+    assert run.reason == "interrupted by SIGINT; 2 cancels unanswered"
+    assert [order.role for order in run.record.orders if order.pending_cancel] == ["entry", "entry"]

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot4_core.domain.event import Kind
+from bot4_core.domain.event import Bar, Kind
 from bot4_core.engine.indicators import Row
 from bot4_core.engine.series import Feed, Series, parse_interval
 from bot4_core.errors import DomainError
 from bot4_core.strategy import Context, Strategy, Timer
 
 from .reference.bars import Candle, from_trades, longer
-from .rig import BTC, MINUTE, rig
+from .rig import BTC, MINUTE, Rig, rig
 
 FIVE, HOUR = 5 * MINUTE, 60 * MINUTE
 
@@ -53,16 +53,20 @@ def test_longer_bars_are_the_groups_of_shorter_ones_through_gaps_and_odd_starts(
 ) -> None:
     feed = Feed(BTC, 0, FIVE, 100)
     done: list[tuple[int, Candle]] = []
+    order: list[tuple[int, int]] = []
     feed.series(interval).listen(0, lambda got: done.append((bar.ts, candle(got))))
+    feed.series(interval).listen(0, lambda got: order.append((got[0], interval)))
+    feed.series(None).listen(0, lambda got: order.append((got[0], FIVE)))
     for bar in bars:
         feed.on_bar(row(bar))
 
-    whole = longer(bars, interval)
+    whole = longer(bars, FIVE, interval)
     finished = [each for each in whole if bars and each.ts <= bars[-1].ts]
     assert [each for _, each in done] == finished
     for told_at, each in done:
-        # told with the bar that ends it, or with the first one after a gap: never before its time
+        # without a clock: told with the bar that ends it, or with the first one after a gap, never before its time
         assert told_at == min(b.ts for b in bars if b.ts >= each.ts)
+    assert order == sorted(order, key=lambda told: told[0])
 
 
 trades = st.lists(
@@ -83,9 +87,10 @@ def test_bars_are_built_from_trades_and_ended_by_the_clock(gaps: list[tuple[int,
 
     whole = from_trades(dealt, MINUTE)
     assert done == [each for each in whole if each.ts <= now]
-    feed.close_buckets(whole[-1].ts - 1)
+    last = (now // MINUTE + 1) * MINUTE
+    feed.close_buckets(last - 1)
     assert done == [each for each in whole if each.ts <= now]
-    feed.close_buckets(whole[-1].ts)
+    feed.close_buckets(last)
     assert done == whole
 
 
@@ -100,13 +105,83 @@ def test_a_minute_of_trades_ends_by_the_clock_even_when_no_trade_follows() -> No
 
     seen: list[tuple[int, int, int]] = []
     r = rig(strategy=Minutes(), interval_ns=0)
-    r.step([(MINUTE + 5, 0, Kind.TRADE, 0, 100, 7, 1, 0, 0, 0)])
+    r.step([(MINUTE, 0, Kind.TRADE, 0, 100, 7, 1, 0, 0, 0)])
     assert seen == []
     assert r.engine.timers.next_ns == 2 * MINUTE
 
     r.engine.run_timers(2 * MINUTE)
 
     assert seen == [(2 * MINUTE, 2 * MINUTE, 100)]
+
+
+def hourly(interval_ns: int) -> tuple[Rig, list[tuple[int, int, int]]]:
+    """A rig whose strategy notes (bar's close, its length, now), all in minutes; ``1m`` and ``1h`` bars."""
+
+    class Hours(Strategy):
+        timeframes = ("1h",) if interval_ns else ("1m", "1h")
+
+        def on_bar(self, ctx: Context, bar: Bar) -> None:
+            seen.append((bar.ts // MINUTE, bar.interval_ns // MINUTE, ctx.now // MINUTE))
+
+    seen: list[tuple[int, int, int]] = []
+    return rig(strategy=Hours(), interval_ns=interval_ns), seen
+
+
+def test_an_hour_whose_last_minutes_are_missing_ends_on_the_hour_and_before_any_later_minute() -> None:
+    r, seen = hourly(MINUTE)
+    for minute in [*range(1, 58), *range(64, 67)]:
+        while r.engine.timers.next_ns < minute * MINUTE:  # as the replay does: a timer before the next event
+            r.engine.run_timers(r.engine.timers.next_ns)
+        r.bar(minute, ts=minute * MINUTE)
+
+    assert seen[56:] == [(57, 1, 57), (60, 60, 60), (64, 1, 64), (65, 1, 65), (66, 1, 66)]
+
+
+def test_in_a_warm_up_without_clock_the_hour_still_comes_before_the_later_minute() -> None:
+    r, seen = hourly(MINUTE)
+    r.engine.timers.clear()
+    for minute in [*range(1, 58), 64]:
+        r.bar(minute, ts=minute * MINUTE)
+
+    assert seen[56:] == [(57, 1, 57), (60, 60, 64), (64, 1, 64)]
+
+
+def test_an_hour_that_was_under_way_when_the_history_began_is_not_delivered() -> None:
+    r, seen = hourly(MINUTE)
+    for minute in range(31, 181):
+        r.bar(minute, ts=minute * MINUTE)
+
+    assert [each for each in seen if each[1] == 60] == [(120, 60, 120), (180, 60, 180)]
+
+
+def test_a_minute_of_trades_that_was_under_way_is_not_delivered_either() -> None:
+    r, seen = hourly(0)
+    for ts in (MINUTE + 1, 2 * MINUTE + 1, 3 * MINUTE + 1):
+        r.step([(ts, 0, Kind.TRADE, 0, 100, 7, 1, 0, 0, 0)])
+
+    assert seen == [(3, 1, 3)]
+
+
+def test_bars_end_before_a_strategys_own_timer_of_that_moment() -> None:
+    class Both(Strategy):
+        timeframes = ("1h",)
+
+        def on_start(self, ctx: Context) -> None:
+            ctx.every("1h")
+
+        def on_bar(self, ctx: Context, bar: Bar) -> None:
+            if bar.interval_ns == HOUR:
+                told.append("bar")
+
+        def on_timer(self, ctx: Context, timer: Timer) -> None:
+            told.append("timer")
+
+    told: list[str] = []
+    r = rig(strategy=Both())
+    r.bar(1)
+    r.engine.run_timers(HOUR)
+
+    assert told == ["bar", "timer"]
 
 
 def test_every_timeframe_of_one_step_is_told_shortest_first() -> None:
