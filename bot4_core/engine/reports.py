@@ -50,7 +50,7 @@ def apply_report(engine: Engine, row: Row) -> None:
         order.move(after, row[0], _REASONS.get(row[6], f"reason {row[6]}") if after in TERMINAL else "")
         if order.is_terminal:
             _ended(engine, order, row[0])
-            if order.role is Role.CLOSE:
+            if order.role is Role.CLOSE and row[6] != Reason.REQUESTED:
                 engine.back_off(order.index)
             engine.dispatch.tell_order(order)
 

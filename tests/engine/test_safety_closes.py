@@ -129,6 +129,18 @@ def test_a_refused_close_waits_for_the_instruments_next_event(reason: Reason) ->
     assert sent == 5
 
 
+def test_a_close_that_its_strategy_takes_back_delays_no_protective_close() -> None:
+    r, order = entered()
+    close = r.ctx.close(r.account.instruments[0])
+    assert close is not None
+    r.send()
+    assert r.ctx.cancel(close)
+    r.send()
+    r.say(r.report(Kind.CANCELLED, r.child(order, Role.STOP)), r.cancelled(close))
+
+    assert lots_and_tags(closes(r)) == [(10_000, NO_STOP)]
+
+
 def test_a_refusal_in_the_step_of_an_event_waits_for_the_next_event() -> None:
     r, order = entered()
     lose_stop(r, order)
