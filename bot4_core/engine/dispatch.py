@@ -134,8 +134,8 @@ class Dispatch:
     def _bar_caller(
         self, context: StrategyContext, strategy: Strategy, index: int, interval_ns: int
     ) -> Callable[[Row], None]:
-        instrument, on_bar, deliver = self.feeds[index].instrument, strategy.on_bar, self._entry(context, index)
-        trading_from, focus, deliveries = self.trading_from, context.focus, self.deliveries
+        instrument, on_bar = self.feeds[index].instrument, strategy.on_bar
+        trading_from, focus, deliveries, since = self.trading_from, context.focus, self.deliveries, 0
 
         def call(row: Row) -> None:
             if row[0] >= trading_from:
@@ -144,18 +144,23 @@ class Dispatch:
                 on_bar(context, Bar(instrument, row[0], row[4], row[5], row[6], row[7], row[8], row[9], interval_ns))
 
         def call_with_news(row: Row) -> None:
-            if deliver(row, interval_ns):
+            nonlocal since
+            focus.index, focus.interval_ns, focus.since = index, interval_ns, since
+            since = deliveries.count = deliveries.count + 1
+            if row[0] >= trading_from:
                 on_bar(context, Bar(instrument, row[0], row[4], row[5], row[6], row[7], row[8], row[9], interval_ns))
+            else:
+                self._withheld += 1
 
         return call_with_news if context.has_indicators else call
 
-    def _entry(self, context: StrategyContext, index: int) -> Callable[[Row, int], bool]:
-        """Begins the deliveries of one subscription; False while they are withheld, before the window."""
+    def _entry(self, context: StrategyContext, index: int) -> Callable[[Row], bool]:
+        """Begins the deliveries of trades or quotes; False while they are withheld, before the window."""
         focus, deliveries, trading_from, since = context.focus, self.deliveries, self.trading_from, 0
 
-        def deliver(row: Row, interval_ns: int) -> bool:
+        def deliver(row: Row) -> bool:
             nonlocal since
-            focus.index, focus.interval_ns, focus.since = index, interval_ns, since
+            focus.index, focus.interval_ns, focus.since = index, 0, since
             since = deliveries.count = deliveries.count + 1
             if row[0] < trading_from:
                 self._withheld += 1
@@ -168,7 +173,7 @@ class Dispatch:
         instrument, on_trade, deliver = self.feeds[index].instrument, strategy.on_trade, self._entry(context, index)
 
         def call(row: Row) -> None:
-            if deliver(row, 0):
+            if deliver(row):
                 on_trade(context, Trade(instrument, row[0], row[4], row[5], row[6], bool(row[3] & _SELL)))
 
         return call
@@ -177,7 +182,7 @@ class Dispatch:
         instrument, on_quote, deliver = self.feeds[index].instrument, strategy.on_quote, self._entry(context, index)
 
         def call(row: Row) -> None:
-            if deliver(row, 0):
+            if deliver(row):
                 on_quote(context, Quote(instrument, row[0], row[4], row[5], row[6], row[7]))
 
         return call

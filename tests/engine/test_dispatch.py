@@ -121,7 +121,8 @@ def kind_of(**methods: Any) -> Strategy:
 @pytest.mark.parametrize(
     ("methods", "interval", "wanted"),
     [
-        ({}, MINUTE, 0), ({"on_stop": lambda self, ctx: None}, MINUTE, BAR), ({"on_stop": lambda self, ctx: None}, 0, 0),
+        ({}, MINUTE, 0), ({"on_stop": lambda self, ctx: None}, MINUTE, BAR),
+        ({"on_stop": lambda self, ctx: None}, 0, 0),
         ({"on_fill": lambda self, ctx, fill: None}, MINUTE, BAR),
         ({"on_bar": lambda self, ctx, bar: None}, MINUTE, BAR),
         ({"on_trade": lambda self, ctx, trade: None}, 0, TRADE),
