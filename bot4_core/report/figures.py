@@ -154,13 +154,9 @@ def annualisation(report: Report) -> list[tuple[str, str]]:
     returns = report.ratios.returns
     rows: list[tuple[str, str]] = []
     if len(returns.values):
-        rows.append(
-            (
-                "ratios",
-                f"{w.count(len(returns.values))} returns on {returns.basis}, annualised with "
-                f"{w.count(round(returns.per_year))} a year (365 days, crypto trades on each), risk-free rate 0",
-            )
-        )
+        yearly = f"{w.count(round(returns.per_year))} a year (365 days, crypto trades on each), risk-free rate 0"
+        stretched = "the run is too short to annualise them" if returns.too_short else f"annualised with {yearly}"
+        rows.append(("ratios", f"{w.count(len(returns.values))} returns on {returns.basis}, {stretched}"))
         rows.append(("VaR, CVaR", "historical, 95 %, one period ahead, as a share of equity"))
     drawdown = "at every event" if report.finished else "from the equity samples"
     rows.append(("drawdown", f"below the highest equity so far, marked to market, {drawdown}"))

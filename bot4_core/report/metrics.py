@@ -8,7 +8,8 @@ Conventions, stated in every report:
 
 * a return is ``(value - previous) / previous``; the risk-free rate is 0;
 * a year has 365 days, because crypto trades on every one of them;
-* runs of :data:`DAILY_FROM_DAYS` days or more are measured on daily UTC closes, shorter ones on the equity samples.
+* runs of :data:`DAILY_FROM_DAYS` days or more are measured on daily UTC closes, shorter ones on the equity samples;
+* nothing of a run shorter than a day is stretched to a year.
 """
 
 from __future__ import annotations
@@ -64,13 +65,20 @@ class Returns:
         values: one return per period.
         per_year: periods in a year of 365 days.
         basis: what a period is, in words for the reader.
+        span_ns: from the first equity sample to the last.
         note: why ``values`` is empty; empty text otherwise.
     """
 
     values: Floats
     per_year: float
     basis: str
+    span_ns: int
     note: str = ""
+
+    @property
+    def too_short(self) -> str:
+        """Why no statistic can be stated for a year, or empty text."""
+        return self.too_few or ("run shorter than a day" if self.span_ns < DAY_NS else "")
 
     @property
     def too_few(self) -> str:
@@ -130,12 +138,13 @@ def returns_of(ts: Ints, equity: Ints, start: int) -> Returns:
         if ts[0] % DAY_NS == 0:
             closes = closes[1:]  # of the day that ended when the run began
         values, note = simple_returns(np.concatenate([np.array([start], np.int64), closes]))
-        return Returns(values, 365.0, "daily UTC closes", note)
+        return Returns(values, 365.0, "daily UTC closes", span, note)
     values, note = simple_returns(equity)
     if note or span == 0:
-        return Returns(np.empty(0), 0.0, "equity samples", note or "all equity samples have one time")
+        return Returns(np.empty(0), 0.0, "equity samples", span, note or "all equity samples have one time")
     period_ns = span / len(values)
-    return Returns(values, YEAR_NS / period_ns, f"equity samples, one each {period_text(period_ns)} on average")
+    basis = f"equity samples, one each {period_text(period_ns)} on average"
+    return Returns(values, YEAR_NS / period_ns, basis, span)
 
 
 def period_text(ns: float) -> str:
@@ -151,8 +160,8 @@ def sharpe(returns: Returns) -> Stat:
 
     Source: W. F. Sharpe, "The Sharpe Ratio", Journal of Portfolio Management 21 (1994).
     """
-    if returns.too_few:
-        return Stat(None, returns.too_few)
+    if returns.too_short:
+        return Stat(None, returns.too_short)
     mean = float(returns.values.mean())
     spread = float(returns.values.std(ddof=1))
     if spread <= _NO_SPREAD * max(abs(mean), _NO_SPREAD):
@@ -166,8 +175,8 @@ def sortino(returns: Returns) -> Stat:
     Source: F. A. Sortino and L. N. Price, "Performance Measurement in a Downside Risk Framework",
     Journal of Investing 3 (1994).
     """
-    if returns.too_few:
-        return Stat(None, returns.too_few)
+    if returns.too_short:
+        return Stat(None, returns.too_short)
     downside = math.sqrt(float(np.square(np.minimum(returns.values, 0.0)).mean()))
     if downside == 0.0:
         return Stat(None, "no negative return")

@@ -31,7 +31,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Blob of RUN_END as the report needs it; further keys are ignored.
 
     Attributes:
-        reason: how the run ended: finished, interrupted, or ``halted: ...``.
+        reason: how the run ended: finished, interrupted, ``halted: ...`` or ``failed: ...``.
         events: market events replayed; ``wakes`` how often the strategy was called.
         end_equity: amount of the reporting asset.
         max_drawdown: deepest drop below the peak at any event, a ratio.

@@ -91,6 +91,17 @@ def test_too_few_returns_give_no_statistic_and_say_why() -> None:
         assert statistic(returns) == m.Stat(None, "2 returns, at least 20 needed")
 
 
+@pytest.mark.parametrize(("seconds", "short"), [(86_400 - 60, True), (86_400, False)])
+def test_what_a_run_made_in_less_than_a_day_is_not_stretched_to_a_year(seconds: int, short: bool) -> None:
+    ts = MIDNIGHT + 60 * 10**9 * np.arange(seconds // 60 + 1, dtype=np.int64)
+    values = np.array(lcg_series(len(ts)), dtype=np.int64)
+    returns = m.returns_of(ts, values, int(values[0]))
+    for statistic in (m.sharpe, m.sortino):
+        assert (statistic(returns) == m.Stat(None, "run shorter than a day")) is short
+    assert m.value_at_risk(returns).value is not None
+    assert m.expected_shortfall(returns).value is not None
+
+
 @pytest.mark.parametrize("values", [[10**9] * 60, [10**9 * 2**k for k in range(33)]])
 def test_returns_that_do_not_vary_have_no_sharpe(values: list[int]) -> None:
     assert m.sharpe(returns_of(values)) == m.Stat(None, "the returns do not vary")
