@@ -16,7 +16,7 @@ from attrs import frozen
 
 from ..domain.event import Kind
 from ..domain.money import from_units
-from ..errors import ConfigError, StoreError, one_line
+from ..errors import ConfigError, ExchangeError, StoreError, one_line
 from ..journal.store import Store
 from ..journal.writer import JournalWriter
 from ..protocols import Replay, RunStatus
@@ -148,6 +148,8 @@ def run_backtest(
                 began = clock()
                 reason = _Loop(assembly, engine, progress).run()
                 engine.stop()
+            if reason == "finished":
+                _agree(assembly)
         except StoreError:
             raise  # there is no journal to end
         except Exception as error:  # noqa: BLE001  # raised again below, once the journal has its end
@@ -159,6 +161,17 @@ def run_backtest(
     if failure is not None:
         raise failure
     return Outcome(run_id=run_id, reason=reason, summary=summary, result_hash=result_hash)
+
+
+def _agree(assembly: Assembly) -> None:
+    """Our books against the exchange's and against themselves, to the smallest unit.
+
+    Raises:
+        ExchangeError: when a balance differs; then bot4 or the exchange plugin is wrong, and so is the run.
+    """
+    ours = {asset: (total, 0) for asset, total in assembly.account.portfolio.imbalance().items()}
+    for asset, (mine, theirs) in sorted({**ours, **assembly.differences()}.items()):
+        raise ExchangeError(f"{asset}: our books say {mine} units, the exchange {theirs}; do not trust this run")
 
 
 class _Loop:

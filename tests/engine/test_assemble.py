@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from bot4_core.domain.instrument import Instrument
-from bot4_core.sdk import Bar, ConfigError, Context, Strategy
+from bot4_core.engine.account import Account
+from bot4_core.sdk import Bar, ConfigError, Context, ExchangeError, Strategy
 from bot4_core.testing import bars_from_closes, run_strategy
 
 WAVE = [10_000 + 50 * step for step in (*range(30), *range(30, 0, -1), *range(30))]
@@ -52,6 +54,18 @@ def test_unguarded_switches_the_cores_limits_off_and_leaves_what_the_user_wrote(
     assert kept.record.info.limits["position"] == "0.02"
     assert kept.record.info.limits["drawdown"] == "off"
     assert kept.denied == {"position": 1}
+
+
+def test_books_that_differ_from_the_exchanges_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Account.apply_fill
+
+    def one_unit_off(self: Account, index: int, side: Any, lots: int, cost: int, *rest: Any) -> Any:
+        return real(self, index, side, lots, cost + (side == 0), *rest)  # a buy costs one unit more
+
+    run_strategy(Once, bars_from_closes(WAVE))
+    monkeypatch.setattr(Account, "apply_fill", one_unit_off)
+    with pytest.raises(ExchangeError, match="USDT: our books say"):
+        run_strategy(Once, bars_from_closes(WAVE))
 
 
 def test_two_strategies_never_share_a_position(tmp_path_factory: pytest.TempPathFactory) -> None:
