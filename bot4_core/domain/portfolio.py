@@ -15,6 +15,18 @@ from .money import DERIVED, Rounding, check_int64, divide, from_units
 from .order import Side
 
 
+def fee_in_quote(instrument: Instrument, lots: int, cost_units: int, fee_units: int) -> int:
+    """A fee taken in the base asset, in quote units at the fill's price, rounded against us (D-3, O-8).
+
+    Args:
+        instrument: what traded.
+        lots: quantity of the fill.
+        cost_units: quote units that changed hands.
+        fee_units: fee in base-asset units, negative for a rebate.
+    """
+    return divide(fee_units * cost_units, instrument.base_units(lots), Rounding.CEILING)
+
+
 class Closed(msgspec.Struct, frozen=True, gc=False):
     """A closed portion of a position; all amounts in quote units.
 

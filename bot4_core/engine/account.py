@@ -9,7 +9,7 @@ from ..domain.event import Kind
 from ..domain.instrument import Instrument
 from ..domain.money import Rounding, divide, from_units
 from ..domain.order import Side
-from ..domain.portfolio import Closed, Portfolio, Position
+from ..domain.portfolio import Closed, Portfolio, Position, fee_in_quote
 from ..errors import ConfigError, DomainError
 from ..native.valuation import Valuation
 
@@ -125,7 +125,7 @@ class Account:
         instrument = self.instruments[index]
         fee_asset = instrument.base if fee_in_base else instrument.quote
         self.portfolio.apply_fill(instrument, side, lots, cost, fee, fee_asset)
-        quote_fee = divide(fee * cost, instrument.base_units(lots), Rounding.CEILING) if fee_in_base else fee
+        quote_fee = fee_in_quote(instrument, lots, cost, fee) if fee_in_base else fee
         position = self.positions[index]
         low, high = self.valuation.range_of(index)
         if low:

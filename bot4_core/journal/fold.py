@@ -14,8 +14,8 @@ import msgspec
 
 from ..domain.event import Flag, Kind, Reason
 from ..domain.instrument import Instrument
-from ..domain.money import Rounding, divide
 from ..domain.order import MOVES, TERMINAL, OrderState
+from ..domain.portfolio import fee_in_quote
 from ..errors import StoreError
 from .holdings import Holdings
 from .records import JOURNAL_FORMAT, HaltBlob, IntentBlob, RunInfo, Words
@@ -52,18 +52,6 @@ _VIOLATION = int(Flag.VIOLATION)
 _DAMAGED = "the journal is damaged, or its writer is wrong"
 
 Handler = Callable[[int, int, int, int, Words, str | None], None]
-
-
-def fee_in_quote(instrument: Instrument, lots: int, cost_units: int, fee_units: int) -> int:
-    """A fee taken in the base asset, in quote units at the fill's price, rounded against us (D-3, O-8).
-
-    Args:
-        instrument: what traded.
-        lots: quantity of the fill.
-        cost_units: quote units that changed hands.
-        fee_units: fee in base-asset units, negative for a rebate.
-    """
-    return divide(fee_units * cost_units, instrument.base_units(lots), Rounding.CEILING)
 
 
 class Fold:

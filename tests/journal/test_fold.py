@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot4_core.domain.event import Flag, Kind, Reason
+from bot4_core.domain.portfolio import fee_in_quote
 from bot4_core.errors import StoreError
-from bot4_core.journal.fold import Fold, fee_in_quote
+from bot4_core.journal.fold import Fold
 from bot4_core.journal.rows import Rows
 from bot4_core.journal.writer import Pending
 
