@@ -19,6 +19,7 @@
     ├── StoreError             the journal's database
     ├── StrategyError          a strategy's own code raised; names file and line
     ├── NativeError            the native library refused a call
+    ├── AlreadyRunning         another process of this bot trades
     └── RefusedForSafety       latch, live mode, credentials
 
 The command line turns each branch into an exit code (``exit_code``); CLI.md of the project lists them.
@@ -159,6 +160,12 @@ class StrategyError(Bot4Error):
 
 class NativeError(Bot4Error):
     """The native library refused a call (bad handle, index out of range, wrong ABI)."""
+
+
+class AlreadyRunning(Bot4Error):
+    """Another process holds the bot's lock."""
+
+    exit_code = 3
 
 
 class RefusedForSafety(Bot4Error):

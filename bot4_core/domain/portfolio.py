@@ -27,6 +27,15 @@ def fee_in_quote(instrument: Instrument, lots: int, cost_units: int, fee_units: 
     return divide(fee_units * cost_units, instrument.base_units(lots), Rounding.CEILING)
 
 
+def average_price(instrument: Instrument, lots: int, cost_units: int) -> Decimal | None:
+    """The price at which so many lots, either sign, cost so many quote units; None for no lots."""
+    if not lots:
+        return None
+    unit = Fraction(instrument.lot) * Fraction(instrument.multiplier)
+    price = Fraction(cost_units, 10**instrument.quote_scale) / (abs(lots) * unit)
+    return DERIVED.divide(Decimal(price.numerator), Decimal(price.denominator))
+
+
 class Closed(msgspec.Struct, frozen=True, gc=False):
     """A closed portion of a position; all amounts in quote units.
 
@@ -145,11 +154,7 @@ class Position:
     @property
     def average_entry(self) -> Decimal | None:
         """Weighted entry price, derived from cost and quantity; None when flat."""
-        if not self.lots:
-            return None
-        unit = Fraction(self.instrument.lot) * Fraction(self.instrument.multiplier)
-        price = Fraction(self.entry_cost, 10**self.instrument.quote_scale) / (abs(self.lots) * unit)
-        return DERIVED.divide(Decimal(price.numerator), Decimal(price.denominator))
+        return average_price(self.instrument, self.lots, self.entry_cost)
 
 
 @define(eq=False)

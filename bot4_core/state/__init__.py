@@ -1,0 +1,1 @@
+"""What a running bot keeps in the state directory, and how other processes read it."""

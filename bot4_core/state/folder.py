@@ -1,0 +1,178 @@
+"""The folder of one bot in the state directory: its lock, its kill latch, its segment, its log (DECISIONS.md D-8)."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import platformdirs
+from attrs import frozen
+
+from ..errors import AlreadyRunning, Bot4Error, ConfigError, nearest
+from ..native.latch import Latch
+
+#: Names another state directory; tests and several installations on one machine use it.
+STATE_VARIABLE = "BOT4_STATE"
+
+#: a process that only asks whether the bot runs holds the lock for a moment: so often, and so long, a start waits for it
+_LOCK_TRIES = 20
+_LOCK_WAIT_S = 0.02
+
+
+def state_dir() -> Path:
+    """The state directory: ``$BOT4_STATE``, or the platform's (``~/.local/state/bot4`` on Linux). It may not exist."""
+    named = os.environ.get(STATE_VARIABLE)
+    return Path(named or platformdirs.user_state_dir("bot4", appauthor=False)).absolute()
+
+
+@frozen
+class BotFolder:
+    """Where one bot keeps what outlives its process. Make it with :meth:`of`.
+
+    Args:
+        name: the bot's name.
+        path: the folder, mode 0700.
+    """
+
+    name: str
+    path: Path
+
+    @classmethod
+    def of(cls, name: str) -> BotFolder:
+        """The folder of the bot of that name; nothing is read or made."""
+        return cls(name, state_dir() / "bots" / name)
+
+    @property
+    def lock_path(self) -> Path:
+        """Held (flock) by the trading process as long as it lives; holds its process id."""
+        return self.path / "lock"
+
+    @property
+    def latch_path(self) -> Path:
+        """The kill latch."""
+        return self.path / "latch"
+
+    @property
+    def segment_path(self) -> Path:
+        """The segment of the present or last run."""
+        return self.path / "segment"
+
+    @property
+    def log_path(self) -> Path:
+        """The newest log file, JSON lines; older ones stand beside it."""
+        return self.path / "log" / "bot4.jsonl"
+
+    def exists(self) -> bool:
+        """Whether the bot has ever started here."""
+        return self.path.is_dir()
+
+    def prepare(self) -> None:
+        """Makes the folder of a bot that starts for the first time, with an ACTIVE latch in it.
+
+        The folder gets its name when its latch is durable. In a folder that is there nothing is made: when its latch
+        is missing, somebody took it away, and the bot is latched.
+
+        Raises:
+            Bot4Error: the folder cannot be made.
+        """
+        if self.exists():
+            return
+        draft = self.path.with_name(f".{self.name}.{os.getpid()}")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            draft.mkdir(mode=0o700)
+            Latch.create(draft / self.latch_path.name, self.name, who="first start", ts=time.time_ns()).close()
+            os.rename(draft, self.path)
+        except OSError as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            if self.exists():  # another process was quicker
+                return
+            raise Bot4Error(f"{self.path}: the bot's folder cannot be made: {error.strerror}") from error
+        _sync(self.path.parent)
+
+    def open_latch(self) -> Latch:
+        """The bot's kill latch; a missing or damaged file reads as KILLED."""
+        return Latch.open(self.latch_path, self.name)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Holds the bot's lock: one trading process per bot.
+
+        Raises:
+            AlreadyRunning: another process holds it.
+            Bot4Error: the lock file cannot be used.
+        """
+        try:
+            fd = os.open(self.lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise Bot4Error(f"{self.lock_path}: cannot be opened: {error.strerror}") from error
+        try:
+            if not _take(fd):
+                holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
+                raise AlreadyRunning(f"bot {self.name} is running already (process {holder}): stop that one first")
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+            yield
+        finally:
+            os.close(fd)  # gives the lock back
+
+    def is_running(self) -> bool:
+        """Whether a trading process holds the lock now."""
+        try:
+            fd = os.open(self.lock_path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(fd)
+        return False
+
+
+def bot_folder(name: str) -> BotFolder:
+    """The folder of a bot that has started here before.
+
+    Raises:
+        ConfigError: there is none; the message names those that are.
+    """
+    folder = BotFolder.of(name)
+    if os.sep in name or name.startswith(".") or not folder.exists():
+        known = [one.name for one in bot_folders()]
+        named = ", ".join(known) or "none"
+        raise ConfigError(f"no bot named {name!r} has started here ({state_dir()}); known: {named}{nearest(name, known)}")
+    return folder
+
+
+def bot_folders() -> list[BotFolder]:
+    """Every bot that has started here, by name."""
+    try:
+        names = sorted(one.name for one in (state_dir() / "bots").iterdir() if one.is_dir())
+    except OSError:
+        return []
+    return [BotFolder.of(name) for name in names if not name.startswith(".")]
+
+
+def _take(fd: int) -> bool:
+    for attempt in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if attempt < _LOCK_TRIES - 1:
+                time.sleep(_LOCK_WAIT_S)
+    return False
+
+
+def _sync(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
