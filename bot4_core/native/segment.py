@@ -42,7 +42,19 @@ class RingSection:
     drop_oldest: bool = False
 
 
-Section = CountersSection | HistogramSection | RingSection
+@frozen
+class TextSection:
+    """A constant text, 1 byte to 16 MiB; ``str`` becomes UTF-8. What others must know of the maker, as JSON."""
+
+    text: str | bytes
+
+    @property
+    def raw(self) -> bytes:
+        """The bytes that lie in the segment."""
+        return self.text.encode("utf-8") if isinstance(self.text, str) else self.text
+
+
+Section = CountersSection | HistogramSection | RingSection | TextSection
 
 
 class State(IntEnum):
@@ -69,17 +81,22 @@ def _table(layout: Mapping[str, Section]) -> Any:
             case RingSection(capacity, drop_oldest):
                 entry.kind, entry.count = lib.B4_SECTION_SPSC, capacity
                 entry.mode = lib.B4_SPSC_DROP_OLDEST if drop_oldest else lib.B4_SPSC_REJECT
+            case TextSection():
+                size, most = len(section.raw), lib.B4_SEGMENT_MAX_TEXT
+                if not 1 <= size <= most:
+                    raise NativeError(f"segment: the text {name!r} has {size} bytes, it must have 1 to {most}")
+                entry.kind, entry.count = lib.B4_SECTION_TEXT, size
     return table
 
 
 class Segment:
     """A mapped segment. Make it with :meth:`create`, or :meth:`attach` to one from another process.
 
-    :attr:`counters`, :attr:`histograms` and :attr:`rings` hold its sections by name. They keep the mapping alive, so
-    a segment is unmapped when the last of them is forgotten.
+    :attr:`counters`, :attr:`histograms`, :attr:`rings` and :attr:`texts` hold its sections by name. The first three
+    keep the mapping alive, so a segment is unmapped when the last of them is forgotten; texts are copies.
     """
 
-    __slots__ = ("_buffer", "_mine", "cdata", "counters", "histograms", "path", "rings")
+    __slots__ = ("_buffer", "_mine", "cdata", "counters", "histograms", "path", "rings", "texts")
 
     def __init__(self, path: Path, mapping: mmap.mmap, *, mine: bool) -> None:
         self.path = path
@@ -89,6 +106,7 @@ class Segment:
         self.counters: dict[str, Counters] = {}
         self.histograms: dict[str, Histogram] = {}
         self.rings: dict[str, Spsc] = {}
+        self.texts: dict[str, bytes] = {}
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], layout: Mapping[str, Section]) -> Segment:
@@ -121,9 +139,7 @@ class Segment:
                     "segment",
                 )
                 segment._find()
-                for name, section in layout.items():
-                    if isinstance(section, CountersSection):
-                        label(segment.counters[name].cdata, section.names)
+                segment._fill(layout)
                 segment._find()
                 os.replace(draft, target)
             except BaseException:
@@ -154,8 +170,17 @@ class Segment:
         segment._find()
         return segment
 
+    def _fill(self, layout: Mapping[str, Section]) -> None:
+        """Writes what never changes afterwards: names of counters, and texts."""
+        for i, (name, section) in enumerate(layout.items()):
+            if isinstance(section, CountersSection):
+                label(self.counters[name].cdata, section.names)
+            elif isinstance(section, TextSection):
+                raw = section.raw
+                ffi.memmove(lib.b4_segment_at(self.cdata, i, lib.B4_SECTION_TEXT), raw, len(raw))
+
     def _find(self) -> None:
-        """Fills the three dictionaries from the table."""
+        """Fills the four dictionaries from the table."""
         entry = ffi.new("b4_section *")
         for i in range(check(lib.b4_segment_sections(self.cdata), "segment")):
             check(lib.b4_segment_section(self.cdata, i, entry), "segment")
@@ -165,6 +190,8 @@ class Segment:
                 self.counters[name] = Counters.at(ffi.cast("b4_counters *", at), self._buffer)
             elif entry.kind == lib.B4_SECTION_HISTOGRAM:
                 self.histograms[name] = Histogram.at(ffi.cast("b4_histogram *", at), self._buffer)
+            elif entry.kind == lib.B4_SECTION_TEXT:
+                self.texts[name] = bytes(ffi.buffer(at, entry.count))
             else:
                 self.rings[name] = Spsc.at(ffi.cast("b4_spsc *", at), self._buffer)
 

@@ -33,11 +33,11 @@ class Spsc:
     Raises:
         NativeError: the capacity is not possible.
 
-    Push methods belong to one thread (or process) and pop methods to one other. Item by item a ``deque`` is faster
-    (crossing into C costs more than the ring does): use batches, several hundred records each.
+    Push methods belong to one thread (or process); pop, peek and release to one other. Item by item a ``deque`` is
+    faster (crossing into C costs more than the ring does): use batches, several hundred records each.
     """
 
-    __slots__ = ("_owner", "_pop", "_pop_one", "_push", "_push_one", "cdata")
+    __slots__ = ("_owner", "_pop", "_pop_one", "_push", "_push_all", "_push_one", "cdata")
 
     def __init__(self, capacity: int, *, drop_oldest: bool = False) -> None:
         size = lib.b4_spsc_size(capacity)
@@ -63,6 +63,7 @@ class Spsc:
         self._owner = owner
         self._push, self._pop = lib.b4_bulk_spsc_push, lib.b4_bulk_spsc_pop
         self._push_one, self._pop_one = lib.b4_spsc_push, lib.b4_spsc_pop
+        self._push_all = lib.b4_bulk_spsc_push_all
 
     def push(self, event: Any) -> bool:
         """Stores one record.
@@ -99,6 +100,51 @@ class Spsc:
             NativeError: the array has another shape or type.
         """
         return check(self._push(self.cdata, _records(events, writable=False), len(events)), "ring: push")
+
+    def push_all(self, records: bytes) -> bool:
+        """Stores one message of several records, or none of it; the consumer sees all of it at once.
+
+        Rings that refuse only.
+
+        Args:
+            records: whole 64-byte records, 1 to :attr:`capacity` of them.
+
+        Returns:
+            False when it does not fit now; its records are counted in :attr:`rejected`.
+
+        Raises:
+            NativeError: no whole records, more than the ring can ever hold, or a ring that drops the oldest.
+        """
+        n, rest = divmod(len(records), _SIZE)
+        if rest:
+            raise NativeError(f"ring: {len(records)} bytes are no whole records of {_SIZE}")
+        return bool(check(self._push_all(self.cdata, records, n), "ring: push"))
+
+    def peek_batch(self, out: npt.NDArray[Any]) -> int:
+        """Copies up to ``len(out)`` of the oldest records without taking them (:meth:`release` does).
+
+        Rings that refuse only.
+
+        Args:
+            out: one-dimensional contiguous writable array of ``EVENT_DTYPE``.
+
+        Returns:
+            How many were filled in from the start of ``out``.
+
+        Raises:
+            NativeError: the array has another shape or type, or is read-only, or the ring drops the oldest.
+        """
+        return check(lib.b4_bulk_spsc_peek(self.cdata, _records(out, writable=True), len(out)), "ring: peek")
+
+    def release(self, n: int) -> None:
+        """Takes the ``n`` oldest records, which :meth:`peek_batch` has shown.
+
+        Raises:
+            NativeError: fewer are there (nothing is taken), or the ring drops the oldest.
+        """
+        if n < 0:
+            raise NativeError(f"ring: {n} records cannot be released")
+        check(lib.b4_spsc_release(self.cdata, n), "ring: release")
 
     def pop_batch(self, out: npt.NDArray[Any]) -> int:
         """Takes up to ``len(out)`` records in order.

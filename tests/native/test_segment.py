@@ -12,13 +12,22 @@ import pytest
 from bot4_core.errors import NativeError
 from bot4_core.native import ffi, lib
 from bot4_core.native.counters import Counters
-from bot4_core.native.segment import CountersSection, HistogramSection, RingSection, Section, Segment, State
+from bot4_core.native.segment import (
+    CountersSection,
+    HistogramSection,
+    RingSection,
+    Section,
+    Segment,
+    State,
+    TextSection,
+)
 
 LAYOUT: dict[str, Section] = {
     "engine": CountersSection(("events", "heartbeat")),
     "decision": HistogramSection(),
     "journal": RingSection(8),
     "ticks": RingSection(16, drop_oldest=True),
+    "manifest": TextSection("what others must know: é\0"),
 }
 
 
@@ -44,6 +53,35 @@ engine.add(engine.index("events"))
     assert done.stdout.strip() == f"{{'events': 41, 'heartbeat': 0}} 1000 True {os.getpid()}"
     assert segment.counters["engine"].read()["events"] == 42
     assert segment.made_ns > 1_600_000_000 * 10**9
+
+
+@pytest.mark.parametrize("size", [1, 63, 64, 65, 100_000])
+def test_a_text_is_there_for_others_as_long_as_it_was(path: Path, size: int) -> None:
+    text = bytes(n % 251 for n in range(size))
+    made = Segment.create(path, {"manifest": TextSection(text), "n": CountersSection(("one",)), "b": TextSection("é")})
+    made.counters["n"].add(0, 3)
+    code = """
+import sys
+from bot4_core.native.segment import Segment
+segment = Segment.attach(sys.argv[1])
+sys.stdout.buffer.write(segment.texts["b"] + segment.texts["manifest"])
+segment.counters["n"].add(0, 4)
+"""
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, check=True)
+
+    assert done.stdout == "é".encode() + text
+    assert made.texts == {"manifest": text, "b": "é".encode()}
+    assert made.counters["n"].get(0) == 7
+
+
+def test_a_text_that_claims_more_than_its_section_is_refused(path: Path) -> None:
+    Segment.create(path, {"manifest": TextSection("x" * 64), "n": CountersSection(("one",))})
+    good = path.read_bytes()
+    count = 128 + 36  # of the first entry of the table
+    for size in (0, 65, 128, 2**24 + 1, 2**32 - 1):
+        path.write_bytes(good[:count] + size.to_bytes(4, "little") + good[count + 4 :])
+        with pytest.raises(NativeError, match="damaged"):
+            Segment.attach(path)
 
 
 def test_a_segment_says_when_its_maker_left_in_order(path: Path) -> None:
@@ -104,7 +142,7 @@ def test_attaching_refuses_any_damage_to_the_header_or_the_table(path: Path) -> 
             pass
     renamed = {table + 64 * i + k for i in range(len(LAYOUT)) for k in range(32)}
     unused_words = {table + 64 * i + 44 + k for i in range(len(LAYOUT)) for k in range(4)}
-    unused_modes = {table + 64 * i + 40 + k for i in (0, 1) for k in range(4)}
+    unused_modes = {table + 64 * i + 40 + k for i in (0, 1, 4) for k in range(4)}
 
     assert set(accepted) <= free | renamed | unused_words | unused_modes
 
@@ -131,6 +169,8 @@ def test_attaching_refuses_damage_inside_a_ring(path: Path, at: int) -> None:
         {"counters": CountersSection(())},
         {"counters": CountersSection(("twice", "twice"))},
         {"counters": CountersSection(("",))},
+        {"text": TextSection("")},
+        {"text": TextSection(bytes(2**24 + 1))},
         {str(i): HistogramSection() for i in range(257)},
     ],
 )
@@ -179,8 +219,10 @@ def test_a_section_is_only_handed_out_as_what_it_is(path: Path) -> None:
 
     assert lib.b4_segment_at(segment.cdata, 0, lib.B4_SECTION_SPSC) == ffi.NULL
     assert lib.b4_segment_at(segment.cdata, 4, lib.B4_SECTION_SPSC) == ffi.NULL
+    assert lib.b4_segment_at(segment.cdata, 3, lib.B4_SECTION_TEXT) == ffi.NULL
+    assert lib.b4_segment_at(segment.cdata, 5, lib.B4_SECTION_TEXT) == ffi.NULL
     assert lib.b4_segment_at(ffi.NULL, 0, lib.B4_SECTION_SPSC) == ffi.NULL
-    assert lib.b4_segment_section(segment.cdata, 4, ffi.new("b4_section *")) == lib.B4_E_RANGE
+    assert lib.b4_segment_section(segment.cdata, 5, ffi.new("b4_section *")) == lib.B4_E_RANGE
     assert lib.b4_segment_check(ffi.NULL, 0) == lib.B4_E_NULL
 
 

@@ -64,6 +64,88 @@ def test_it_agrees_with_a_deque(moves: list[tuple[str, int]], capacity: int, dro
         )
 
 
+messages = st.lists(
+    st.tuples(st.sampled_from(["push all", "push", "peek", "release", "pop"]), st.integers(0, 18)), max_size=60
+)
+
+
+@given(messages, st.sampled_from([2, 4, 16]))
+@settings(max_examples=300, deadline=None)
+def test_messages_peeks_and_releases_agree_with_a_deque(moves: list[tuple[str, int]], capacity: int) -> None:
+    native, reference = Spsc(capacity), Ring(capacity, drop_oldest=False)
+    counter = 0
+    for move, n in moves:
+        numbers = list(range(counter, counter + n))
+        if move == "push all" and 1 <= n <= capacity:
+            counter += n
+            assert native.push_all(numbered(numbers).tobytes()) == reference.push_all(numbers)
+        elif move == "push all":
+            with pytest.raises(NativeError, match="bound"):
+                native.push_all(numbered(numbers).tobytes())
+        elif move == "push":
+            counter += n
+            assert native.push_batch(numbered(numbers)) == reference.push_batch(numbers)
+        elif move == "release" and not reference.release(n):
+            with pytest.raises(NativeError, match="bound"):
+                native.release(n)
+        elif move == "release":
+            native.release(n)
+        elif move in ("peek", "pop"):
+            out = np.zeros(n, EVENT_DTYPE)
+            expected = (reference.peek_batch if move == "peek" else reference.pop_batch)(n)
+            assert (native.peek_batch if move == "peek" else native.pop_batch)(out) == len(expected)
+            assert out[: len(expected)].tobytes() == numbered(expected).tobytes()
+        assert len(native) == len(reference.items)
+        assert (native.pushed, native.popped, native.rejected) == (
+            reference.pushed,
+            reference.popped,
+            reference.rejected,
+        )
+
+
+def test_a_ring_that_drops_the_oldest_passes_no_messages_and_shows_nothing_before_it_is_taken() -> None:
+    ring, out = Spsc(4, drop_oldest=True), np.zeros(2, EVENT_DTYPE)
+    ring.push_batch(numbered([1, 2]))
+    for call in (lambda: ring.push_all(bytes(64)), lambda: ring.peek_batch(out), lambda: ring.release(1)):
+        with pytest.raises(NativeError, match="state"):
+            call()
+    assert (len(ring), ring.pushed, ring.popped) == (2, 2, 0)
+
+
+def test_a_message_is_whole_records() -> None:
+    ring = Spsc(4)
+    for size in (1, 63, 65):
+        with pytest.raises(NativeError, match="no whole records"):
+            ring.push_all(bytes(size))
+    with pytest.raises(NativeError, match="released"):
+        ring.release(-1)
+    assert ring.pushed == 0
+
+
+def test_a_consumer_that_is_killed_over_what_it_peeked_leaves_it_to_the_next(tmp_path: Path) -> None:
+    segment = Segment.create(tmp_path / "bot.seg", {"journal": RingSection(64)})
+    ring, out = segment.rings["journal"], np.zeros(64, EVENT_DTYPE)
+    for start in range(0, 60, 3):
+        assert ring.push_all(numbered([start, start + 1, start + 2]).tobytes())
+    code = """
+import os, signal, sys, numpy as np
+from bot4_core.domain.event import EVENT_DTYPE
+from bot4_core.native.segment import Segment
+ring, out = Segment.attach(sys.argv[1]).rings["journal"], np.zeros(64, EVENT_DTYPE)
+assert ring.peek_batch(out[:9]) == 9
+ring.release(6)
+assert ring.peek_batch(out) == 54
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", code, segment.path], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (-9, "")
+    assert ring.peek_batch(out) == 54
+    assert out["ts"][:54].tolist() == list(range(6, 60))
+    assert not ring.push_all(numbered(list(range(60, 71))).tobytes())  # 11 do not fit into 10
+    assert ring.push_all(numbered(list(range(60, 70))).tobytes())
+
+
 def test_a_full_ring_refuses_and_says_how_full_it_is() -> None:
     ring = Spsc(4)
 
@@ -136,6 +218,8 @@ def test_arrays_of_another_shape_are_refused() -> None:
             ring.push_batch(bad)
     with pytest.raises(NativeError, match="read-only"):
         ring.pop_batch(read_only)
+    with pytest.raises(NativeError, match="read-only"):
+        ring.peek_batch(read_only)
     assert ring.push_batch(read_only) == 4
 
 
@@ -145,6 +229,11 @@ def test_null_and_foreign_memory_are_refused() -> None:
     assert lib.b4_spsc_push(ring.cdata, null) == lib.B4_E_NULL
     assert lib.b4_spsc_pop(ring.cdata, null) == lib.B4_E_NULL
     assert lib.b4_spsc_pop_batch(ring.cdata, null, 1) == lib.B4_E_NULL
+    assert lib.b4_spsc_push_all(null, null, 1) == lib.B4_E_NULL
+    assert lib.b4_spsc_push_all(ring.cdata, null, 1) == lib.B4_E_NULL
+    assert lib.b4_spsc_peek_batch(ring.cdata, null, 1) == lib.B4_E_NULL
+    assert lib.b4_spsc_peek_batch(null, null, 0) == lib.B4_E_NULL
+    assert lib.b4_spsc_release(null, 0) == lib.B4_E_NULL
     assert lib.b4_spsc_length(null) == -1
     size = lib.b4_spsc_size(4)
     assert lib.b4_spsc_check(ring.cdata, size) == 0

@@ -13,6 +13,8 @@
 static inline int b4_bulk_valuation_mark(b4_valuation *v, const void *events, size_t n, size_t stride);
 static inline int64_t b4_bulk_spsc_push(b4_spsc *ring, const void *events, size_t n);
 static inline int64_t b4_bulk_spsc_pop(b4_spsc *ring, void *out, size_t n);
+static inline int b4_bulk_spsc_push_all(b4_spsc *ring, const void *events, size_t n);
+static inline int64_t b4_bulk_spsc_peek(b4_spsc *ring, void *out, size_t n);
 static inline int b4_bulk_histogram_record(b4_histogram *histogram, const int64_t *ns, size_t n);
 static inline int b4_bulk_bench_run(int what, size_t ops, int64_t *chunk_ns, size_t chunks);
 /* cdef end */
@@ -35,6 +37,20 @@ static inline int64_t b4_bulk_spsc_pop(b4_spsc *ring, void *out, size_t n)
 {
     int64_t rc;
     B4_BULK(n, rc, b4_spsc_pop_batch(ring, out, n));
+    return rc;
+}
+
+static inline int b4_bulk_spsc_push_all(b4_spsc *ring, const void *events, size_t n)
+{
+    int rc;
+    B4_BULK(n, rc, b4_spsc_push_all(ring, events, n));
+    return rc;
+}
+
+static inline int64_t b4_bulk_spsc_peek(b4_spsc *ring, void *out, size_t n)
+{
+    int64_t rc;
+    B4_BULK(n, rc, b4_spsc_peek_batch(ring, out, n));
     return rc;
 }
 

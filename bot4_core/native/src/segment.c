@@ -20,6 +20,10 @@ static uint64_t section_size(const b4_section *s)
         return s->count == 1 ? b4_histogram_size() : 0;
     case B4_SECTION_SPSC:
         return s->mode <= B4_SPSC_DROP_OLDEST ? b4_spsc_size(s->count) : 0;
+    case B4_SECTION_TEXT: /* whole lines, so that the next section begins on one */
+        return s->count >= 1 && s->count <= B4_SEGMENT_MAX_TEXT
+                   ? ((uint64_t)s->count + B4_CACHE_LINE - 1) / B4_CACHE_LINE * B4_CACHE_LINE
+                   : 0;
     default:
         return 0;
     }
@@ -61,6 +65,9 @@ static int init_section(void *at, const b4_section *s)
         return b4_counters_init(at, s->size, s->count);
     case B4_SECTION_HISTOGRAM:
         return b4_histogram_init(at, s->size);
+    case B4_SECTION_TEXT:
+        memset(at, 0, s->size);
+        return B4_OK;
     default:
         return b4_spsc_init(at, s->size, s->count, (int)s->mode);
     }
@@ -113,6 +120,8 @@ static int check_section(const b4_segment *segment, const b4_section *s)
         return rc < 0 ? rc : ((const b4_counters *)at)->n == s->count ? B4_OK : B4_E_DAMAGED;
     case B4_SECTION_HISTOGRAM:
         return b4_histogram_check((const b4_histogram *)at, s->size);
+    case B4_SECTION_TEXT: /* plain bytes: its length, compared with its size before, is all there is to know */
+        return B4_OK;
     default:
         rc = b4_spsc_check((const b4_spsc *)at, s->size);
         if (rc < 0)

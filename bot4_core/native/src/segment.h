@@ -1,10 +1,10 @@
 /* One memory-mapped file per running bot: a header, a table of named sections, and the sections (DESIGN.md).
  *
  * The trading process makes it; recorder, guard and `bot4 status` attach to it from their own processes and find
- * counters, histograms and rings by name. Everything inside is addressed by offset. A segment holds no truth that
+ * counters, histograms, rings and constant texts by name. Everything inside is addressed by offset. A segment holds no truth that
  * must survive a crash (the journal and the latch do): it is made anew at each start.
  *
- * b4_segment_init: one thread, before the file gets its name. Everything else: any thread of any process.
+ * b4_segment_init, and writing the names of counters and the texts: one thread, before the file gets its name. Everything else: any thread of any process.
  * Atomics: `state` (maker: release when all is laid out, and again when it leaves; attacher: acquire). */
 #ifndef B4_SEGMENT_H
 #define B4_SEGMENT_H
@@ -18,11 +18,12 @@
 #include "status.h"
 
 /* cdef begin */
-#define B4_SEGMENT_ABI 1
+#define B4_SEGMENT_ABI 2
 #define B4_SEGMENT_MAX_SECTIONS 256
 #define B4_SECTION_NAME 32
+#define B4_SEGMENT_MAX_TEXT 16777216
 
-enum { B4_SECTION_COUNTERS = 1, B4_SECTION_HISTOGRAM = 2, B4_SECTION_SPSC = 3 };
+enum { B4_SECTION_COUNTERS = 1, B4_SECTION_HISTOGRAM = 2, B4_SECTION_SPSC = 3, B4_SECTION_TEXT = 4 };
 enum { B4_SEGMENT_BLANK = 0, B4_SEGMENT_READY = 1, B4_SEGMENT_CLOSED = 2 };
 
 typedef struct b4_segment b4_segment;
@@ -30,7 +31,7 @@ typedef struct b4_segment b4_segment;
 typedef struct b4_section {
     char name[32];   /* zero-padded, 1 to 31 bytes, unique */
     uint32_t kind;   /* B4_SECTION_* */
-    uint32_t count;  /* counters, or records of a ring; 1 for a histogram */
+    uint32_t count;  /* counters, records of a ring, or bytes of a text (1 to 16 MiB); 1 for a histogram */
     uint32_t mode;   /* of a ring */
     uint32_t spare;
     uint64_t offset; /* from the start of the segment; set by b4_segment_init */

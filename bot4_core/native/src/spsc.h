@@ -4,7 +4,10 @@
  * was accepted. DROP_OLDEST (ticks): a push always succeeds and overwrites the oldest record; the consumer notices
  * what it missed, counts it, and never hands out a torn record (MEMORY.md has the argument).
  *
- * Push functions: the producer's thread only. Pop functions: the consumer's only. The counters: any thread.
+ * REJECT rings also pass messages of several records: push_all stores all of them or none, and the consumer may look
+ * at records (peek) and take them later (release), so that what it dies over is still there for its successor.
+ *
+ * Push functions: the producer's thread only. Pop, peek and release: the consumer's only. The counters: any thread.
  * Memory is the caller's, 64-byte aligned, free of addresses, so it can lie in a segment.
  *
  * Atomics and their partners: `write` (producer: release; consumer: acquire), `read` (consumer: release; producer:
@@ -40,6 +43,14 @@ static inline int b4_spsc_pop(b4_spsc *ring, b4_event *out);
 static inline int64_t b4_spsc_push_batch(b4_spsc *ring, const void *events, size_t n);
 /* Takes up to n records in order; how many. */
 static inline int64_t b4_spsc_pop_batch(b4_spsc *ring, void *out, size_t n);
+/* Stores all n records with one publication, or none: 1 or 0. Refusals are counted record by record.
+ * REJECT only, else B4_E_STATE; B4_E_RANGE when n is 0 or above the capacity: it would never fit. */
+static inline int b4_spsc_push_all(b4_spsc *ring, const void *events, size_t n);
+/* Copies up to n of the oldest records without taking them; how many. REJECT only, else B4_E_STATE. */
+static inline int64_t b4_spsc_peek_batch(b4_spsc *ring, void *out, size_t n);
+/* Takes the n oldest records unseen; how many, which is n. B4_E_RANGE, and nothing taken, when fewer wait.
+ * REJECT only, else B4_E_STATE. */
+static inline int64_t b4_spsc_release(b4_spsc *ring, size_t n);
 
 /* Counters since the ring was made; pushed = popped + dropped + length once both sides rest. -1 for NULL. */
 int64_t b4_spsc_pushed(const b4_spsc *ring);
@@ -133,6 +144,25 @@ static inline int64_t b4_spsc_push_batch(b4_spsc *ring, const void *events, size
     return (int64_t)fits;
 }
 
+static inline int b4_spsc_push_all(b4_spsc *ring, const void *events, size_t n)
+{
+    if (!ring || !events)
+        return B4_E_NULL;
+    if (ring->mode != B4_SPSC_REJECT)
+        return B4_E_STATE;
+    if (n < 1 || n > ring->capacity)
+        return B4_E_RANGE;
+    uint64_t write = atomic_load_explicit(&ring->write, memory_order_relaxed);
+    if (b4__room(ring, write, n) < n) {
+        b4__bump(&ring->rejected, n);
+        return 0;
+    }
+    for (uint64_t k = 0; k < n; k++)
+        __builtin_memcpy(b4__slot_of(ring, write + k), (const char *)events + k * B4_EVENT_SIZE, B4_EVENT_SIZE);
+    atomic_store_explicit(&ring->write, write + n, memory_order_release);
+    return 1;
+}
+
 static inline int b4_spsc_push(b4_spsc *ring, const b4_event *event)
 {
     if (!ring || !event)
@@ -200,6 +230,15 @@ static inline int64_t b4__take_fresh(b4_spsc *ring, char *out, size_t n)
     return (int64_t)got;
 }
 
+/* REJECT: copies what waits, up to n, and leaves it where it is. */
+static inline uint64_t b4__copy_out(b4_spsc *ring, uint64_t read, char *out, uint64_t n)
+{
+    uint64_t have = b4__waiting(ring, read, n);
+    for (uint64_t k = 0; k < have; k++)
+        __builtin_memcpy(out + k * B4_EVENT_SIZE, b4__slot_of(ring, read + k), B4_EVENT_SIZE);
+    return have;
+}
+
 static inline int64_t b4_spsc_pop_batch(b4_spsc *ring, void *out, size_t n)
 {
     if (!ring || (!out && n))
@@ -207,11 +246,31 @@ static inline int64_t b4_spsc_pop_batch(b4_spsc *ring, void *out, size_t n)
     if (ring->mode == B4_SPSC_DROP_OLDEST)
         return b4__take_fresh(ring, (char *)out, n);
     uint64_t read = atomic_load_explicit(&ring->read, memory_order_relaxed);
-    uint64_t have = b4__waiting(ring, read, n);
-    for (uint64_t k = 0; k < have; k++)
-        __builtin_memcpy((char *)out + k * B4_EVENT_SIZE, b4__slot_of(ring, read + k), B4_EVENT_SIZE);
+    uint64_t have = b4__copy_out(ring, read, (char *)out, n);
     atomic_store_explicit(&ring->read, read + have, memory_order_release);
     return (int64_t)have;
+}
+
+static inline int64_t b4_spsc_peek_batch(b4_spsc *ring, void *out, size_t n)
+{
+    if (!ring || (!out && n))
+        return B4_E_NULL;
+    if (ring->mode != B4_SPSC_REJECT)
+        return B4_E_STATE;
+    return (int64_t)b4__copy_out(ring, atomic_load_explicit(&ring->read, memory_order_relaxed), (char *)out, n);
+}
+
+static inline int64_t b4_spsc_release(b4_spsc *ring, size_t n)
+{
+    if (!ring)
+        return B4_E_NULL;
+    if (ring->mode != B4_SPSC_REJECT)
+        return B4_E_STATE;
+    uint64_t read = atomic_load_explicit(&ring->read, memory_order_relaxed);
+    if (n > ring->capacity || b4__waiting(ring, read, n) < n)
+        return B4_E_RANGE;
+    atomic_store_explicit(&ring->read, read + n, memory_order_release);
+    return (int64_t)n;
 }
 
 static inline int b4_spsc_pop(b4_spsc *ring, b4_event *out)

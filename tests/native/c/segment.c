@@ -34,18 +34,24 @@ static void *work(void *unused)
 
 int main(void)
 {
-    b4_section layout[3] = {{.name = "counters", .kind = B4_SECTION_COUNTERS, .count = 2},
+    b4_section layout[4] = {{.name = "counters", .kind = B4_SECTION_COUNTERS, .count = 2},
                             {.name = "latency", .kind = B4_SECTION_HISTOGRAM, .count = 1},
-                            {.name = "ring", .kind = B4_SECTION_SPSC, .count = 64}};
-    size_t size = b4_segment_size(layout, 3);
+                            {.name = "ring", .kind = B4_SECTION_SPSC, .count = 64},
+                            {.name = "text", .kind = B4_SECTION_TEXT, .count = 65}};
+    size_t size = b4_segment_size(layout, 4);
     FILE *file = tmpfile();
     CHECK(size && file && ftruncate(fileno(file), (off_t)size) == 0);
     b4_segment *ours = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fileno(file), 0);
     theirs = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fileno(file), 0);
     CHECK(ours != MAP_FAILED && theirs != MAP_FAILED);
     CHECK(b4_segment_check(theirs, size) == B4_E_DAMAGED); /* blank */
-    CHECK(b4_segment_init(ours, size, layout, 3, 1, 2) == B4_OK);
+    CHECK(b4_segment_init(ours, size, layout, 4, 1, 2) == B4_OK);
     CHECK(b4_segment_check(theirs, size) == B4_OK && b4_segment_state(theirs) == B4_SEGMENT_READY);
+
+    char *text = b4_segment_at(ours, 3, B4_SECTION_TEXT);
+    CHECK(text && text + 128 == (char *)ours + size && !text[0] && !text[127]);
+    memset(text, 'x', 65);
+    CHECK(!memcmp(b4_segment_at(theirs, 3, B4_SECTION_TEXT), text, 128));
 
     pthread_t thread = start(work, NULL);
     b4_spsc *ring = b4_segment_at(ours, 2, B4_SECTION_SPSC);
@@ -68,7 +74,7 @@ int main(void)
     CHECK(summary.count == TOTAL && summary.max == TOTAL - 1);
 
     CHECK(b4_segment_check(ours, size - 64) == B4_E_SIZE && b4_segment_check(ours, 32) == B4_E_SIZE);
-    for (size_t word = 0; word < 128 / 4 + 3 * 16; word++) { /* any damage is refused or harmless, never a crash */
+    for (size_t word = 0; word < 128 / 4 + 4 * 16; word++) { /* any damage is refused or harmless, never a crash */
         uint32_t *at = (uint32_t *)ours + word, kept = *at;
         for (int bit = 0; bit < 32; bit++) {
             *at = kept ^ 1u << bit;
@@ -77,7 +83,7 @@ int main(void)
         *at = kept;
     }
     CHECK(b4_segment_check(ours, size) == B4_OK);
-    CHECK(!b4_segment_at(ours, 0, B4_SECTION_SPSC) && !b4_segment_at(ours, 3, B4_SECTION_SPSC));
+    CHECK(!b4_segment_at(ours, 0, B4_SECTION_SPSC) && !b4_segment_at(ours, 4, B4_SECTION_TEXT));
     munmap(ours, size);
     munmap(theirs, size);
     fclose(file);

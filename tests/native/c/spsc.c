@@ -56,6 +56,74 @@ static void *produce_batches(void *unused)
     return NULL;
 }
 
+/* Messages of 1 to 7 records; the consumer must never see a part of one, so each record says where its own ends. */
+static void *produce_messages(void *unused)
+{
+    b4_event message[7];
+    (void)unused;
+    for (int64_t n = 0; n < TOTAL;) {
+        int64_t size = 1 + n % 7;
+        for (int64_t k = 0; k < size; k++)
+            message[k] = (b4_event){.ts = n + k, .v = {n, size, n * 5}};
+        int stored = b4_spsc_push_all(ring, message, (size_t)size);
+        CHECK(stored == 0 || stored == 1);
+        if (stored)
+            n += size;
+        else
+            sched_yield();
+    }
+    atomic_store(&done, 1);
+    return NULL;
+}
+
+/* Looks at what is there, now and then twice, and takes whole messages only. */
+static void consume_messages(size_t window)
+{
+    static b4_event out[64], again[64];
+    int64_t next = 0;
+    for (;;) {
+        int finished = atomic_load(&done);
+        int64_t seen = b4_spsc_peek_batch(ring, out, window), whole_ones = 0;
+        CHECK(seen >= 0 && seen <= (int64_t)window);
+        if (seen && next % 3 == 0) {
+            int64_t more = b4_spsc_peek_batch(ring, again, window);
+            CHECK(more >= seen && !memcmp(out, again, (size_t)seen * sizeof *out));
+        }
+        while (whole_ones < seen) {
+            const b4_event *first = &out[whole_ones];
+            int64_t size = first->v[1];
+            CHECK(first->ts == next && first->v[0] == next && size == 1 + next % 7);
+            if (whole_ones + size > seen) {
+                CHECK(seen == (int64_t)window); /* cut by our window, never by the producer */
+                break;
+            }
+            for (int64_t k = 0; k < size; k++)
+                CHECK(first[k].ts == next + k && first[k].v[0] == next && first[k].v[2] == next * 5);
+            whole_ones += size;
+            next += size;
+        }
+        CHECK(b4_spsc_release(ring, (size_t)whole_ones) == whole_ones);
+        if (!seen && finished)
+            break;
+        if (!seen)
+            sched_yield();
+    }
+    CHECK(next >= TOTAL && b4_spsc_popped(ring) == next && b4_spsc_pushed(ring) == next);
+    CHECK(b4_spsc_release(ring, 1) == B4_E_RANGE && b4_spsc_popped(ring) == next);
+}
+
+static void pass_messages(uint32_t capacity, size_t window)
+{
+    size_t size = b4_spsc_size(capacity);
+    ring = rubbish(size);
+    CHECK(b4_spsc_init(ring, size, capacity, B4_SPSC_REJECT) == B4_OK);
+    atomic_store(&done, 0);
+    pthread_t thread = start(produce_messages, NULL);
+    consume_messages(window);
+    join(thread);
+    free(ring);
+}
+
 static void consume(size_t batch_size, int may_drop)
 {
     b4_event out[64];
@@ -105,6 +173,10 @@ int main(void)
             pass(produce_batches, 1, mode, capacity);
             pass(produce_batches, 64, mode, capacity);
         }
+    pass_messages(8, 7);
+    pass_messages(8, 8);
+    pass_messages(64, 16);
+    pass_messages(1024, 64);
     CHECK(b4_spsc_size(0) == 0 && b4_spsc_size(3) == 0 && b4_spsc_size(1u << 25) == 0);
     CHECK(b4_spsc_push(NULL, NULL) == B4_E_NULL && b4_spsc_pop(NULL, NULL) == B4_E_NULL);
     return 0;

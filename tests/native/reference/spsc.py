@@ -28,6 +28,24 @@ class Ring:
         self.pushed += stored
         return stored
 
+    def push_all(self, items: list[int]) -> bool:
+        fits = len(self.items) + len(items) <= self.capacity
+        if fits:
+            self.items.extend(items)
+            self.pushed += len(items)
+        else:
+            self.rejected += len(items)
+        return fits
+
+    def peek_batch(self, n: int) -> list[int]:
+        return list(self.items)[:n]
+
+    def release(self, n: int) -> bool:
+        if n > len(self.items):
+            return False
+        self.pop_batch(n)
+        return True
+
     def pop_batch(self, n: int) -> list[int]:
         self.dropped, self.unseen = self.dropped + self.unseen, 0
         taken = [self.items.popleft() for _ in range(min(n, len(self.items)))]
