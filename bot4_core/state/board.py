@@ -176,8 +176,8 @@ class Board:
     """
 
     def __init__(self, path: str | os.PathLike[str], manifest: Manifest) -> None:
-        if len(manifest.instruments) > MAX_INSTRUMENTS:
-            raise NativeError(f"{len(manifest.instruments)} instruments: a bot may trade {MAX_INSTRUMENTS}; use two bots")
+        if (wanted := len(manifest.instruments)) > MAX_INSTRUMENTS:
+            raise NativeError(f"{wanted} instruments: one bot may have {MAX_INSTRUMENTS}; make two of it")
         rules = tuple(dict.fromkeys(map(_rule, (*manifest.rules, OTHER_RULES))))
         self.manifest = evolve(manifest, rules=rules)
         names = [f"{index}.{what}" for index in range(len(manifest.instruments)) for what in _POSITION]

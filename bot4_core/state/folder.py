@@ -19,7 +19,7 @@ from ..native.latch import Latch
 #: Names another state directory; tests and several installations on one machine use it.
 STATE_VARIABLE = "BOT4_STATE"
 
-#: a process that only asks whether the bot runs holds the lock for a moment: so often, and so long, a start waits for it
+#: a process that only asks whether the bot runs holds the lock for a moment: a start tries so often, so far apart
 _LOCK_TRIES = 20
 _LOCK_WAIT_S = 0.02
 
@@ -146,7 +146,8 @@ def bot_folder(name: str) -> BotFolder:
     if os.sep in name or name.startswith(".") or not folder.exists():
         known = [one.name for one in bot_folders()]
         named = ", ".join(known) or "none"
-        raise ConfigError(f"no bot named {name!r} has started here ({state_dir()}); known: {named}{nearest(name, known)}")
+        hint = nearest(name, known)
+        raise ConfigError(f"no bot named {name!r} has started here ({state_dir()}); known: {named}{hint}")
     return folder
 
 
