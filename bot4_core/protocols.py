@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from .domain.instrument import Instrument
 from .domain.order import Failure, Order
 
 
 class RunStatus:
-    """What :meth:`Replay.run` returns: counts in the low bits, reasons above.
+    """What :meth:`Replay.run` returns: counts in the low bits, reasons above; and what an :class:`Arrival` is.
 
     ``events = status & EVENTS``; ``reports = (status >> REPORTS_SHIFT) & EVENTS``.
     """
@@ -28,6 +28,8 @@ class RunStatus:
     """The valuation has this step's marks already; it does where the step has no reports."""
     MORE = 1 << 36
     """The budget of this call is spent and nobody wanted to wake: go on with ``run_on``."""
+    STEP = 1 << 37
+    """Of an :class:`Arrival` only: with this piece the step is complete."""
     NO_STEP = TIMER | FINISHED | MORE
     """Any of the reasons for which there is no step to process."""
 
@@ -49,35 +51,26 @@ class Trading(Protocol):
 
 
 @runtime_checkable
-class Replay(Trading, Protocol):
-    """A simulated exchange that replays history against resting orders and wakes the engine when asked.
+class Venue(Trading, Protocol):
+    """What every driver asks of an exchange, however its events come: at once in a backtest, over time on paper.
 
     Attributes:
         instruments: the run's instruments; the index is ``instrument`` of every event.
-        intervals_ns: bar length of each instrument's history, 0 for ticks.
-        first_ns, last_ns: first and last event time, UTC ns.
-        total_events: events in the whole history.
+        intervals_ns: bar length of each instrument's data, 0 for ticks.
         history_hash: SHA-256 hex over all histories in instrument order.
         rules: the fill rules in force, name to text, for the report (TRADING.md section 4).
         shorting: whether positions below zero are possible on this account.
         leverage: gross exposure over equity that the account allows; 1 on spot.
         taker_fee: fee of a taker fill as a ratio of its cost, for the buying-power rule.
-        step: the events of the step that woke the engine, ``EVENT_DTYPE`` rows, valid until the next ``run``.
-        reports: the order reports of that step, same layout.
     """
 
     instruments: Sequence[Instrument]
     intervals_ns: Sequence[int]
-    first_ns: int
-    last_ns: int
-    total_events: int
     history_hash: str
     rules: Mapping[str, str]
     shorting: bool
     leverage: Decimal
     taker_fee: Decimal
-    step: memoryview
-    reports: memoryview
 
     def starting_balances(self) -> Mapping[str, int]:
         """Balances before the first order, asset to units."""
@@ -88,8 +81,30 @@ class Replay(Trading, Protocol):
         ...
 
     def kinds(self, index: int) -> int:
-        """Event kinds the histories of one instrument hold, as a mask of ``1 << kind``."""
+        """Event kinds the data of one instrument hold, as a mask of ``1 << kind``."""
         ...
+
+    def wake_at(self, ns: int) -> None:
+        """Names the time of the next timer, UTC ns of the market; later events are left until it is moved on."""
+        ...
+
+
+@runtime_checkable
+class Replay(Venue, Protocol):
+    """A simulated exchange that replays history against resting orders and wakes the engine when asked.
+
+    Attributes:
+        first_ns, last_ns: first and last event time, UTC ns.
+        total_events: events in the whole history.
+        step: the events of the step that woke the engine, ``EVENT_DTYPE`` rows, valid until the next ``run``.
+        reports: the order reports of that step, same layout.
+    """
+
+    first_ns: int
+    last_ns: int
+    total_events: int
+    step: memoryview
+    reports: memoryview
 
     def attach(self, valuation: object) -> None:
         """Hands over the engine's native valuation: skipped steps mark it, and its breach wakes the engine.
@@ -101,10 +116,6 @@ class Replay(Trading, Protocol):
 
     def wake_on(self, index: int, kinds: int) -> None:
         """Names the event kinds of one instrument that wake the engine, as a mask of ``1 << kind``."""
-        ...
-
-    def wake_at(self, ns: int) -> None:
-        """Names the time of the next timer, UTC ns; later events are left until it is moved on."""
         ...
 
     def run(self) -> int:
@@ -133,6 +144,73 @@ class Replay(Trading, Protocol):
 
     def processed(self) -> int:
         """Events consumed so far."""
+        ...
+
+
+class Clock(Protocol):
+    """Time as a driver and an exchange see it: the machine's, or a test's own."""
+
+    def now_ns(self) -> int:
+        """Wall time, UTC ns; it may be set back or forward."""
+        ...
+
+    def monotonic_ns(self) -> int:
+        """Time since some fixed moment, ns; it never goes back."""
+        ...
+
+    async def sleep_until(self, monotonic_ns: int) -> None:
+        """Returns once :meth:`monotonic_ns` has reached that time, and at once when it has passed.
+
+        The event loop has a turn in any case, so that a caller who is always late starves nobody.
+        """
+        ...
+
+
+class Arrival(NamedTuple):
+    """What came from an exchange at one moment: a piece of a step, or news without records.
+
+    A step is all events of one market time with the order reports that belong to them: exactly what
+    :meth:`Replay.run` gives over the same history with every kind wanted. It comes in one or more pieces, cut
+    anywhere between two records. Market events of different instruments may come in any order, those of one
+    instrument keep theirs, and so do the order reports among themselves. So a stable sort of the step's market events
+    (kinds below 16) by ``instrument``, and its reports (kinds from 16) as they came, are the step.
+
+    Attributes:
+        records: whole 64-byte records of ``EVENT_DTYPE``; valid until the first piece of the next step is asked for.
+        status: 0 when more of this step is on its way; else one of :class:`RunStatus`:
+            STEP: the step is complete with this piece;
+            TIMER: no event is due up to ``wake_at``, whose time has come: run the timers, move it on, ask again;
+            FINISHED: there will be no event any more, whatever is asked. With TIMER and FINISHED come no records.
+    """
+
+    records: memoryview | bytes
+    status: int
+
+
+@runtime_checkable
+class Streaming(Venue, Protocol):
+    """An exchange whose events arrive over time (capability STREAM)."""
+
+    def stream(self, clock: Clock) -> AsyncIterator[Arrival]:
+        """What arrives, piece by piece, each when it is due by ``clock``.
+
+        The next step begins when the next arrival after a completed step is asked for. So what the bot sends in answer
+        to a step is at the exchange before the step that follows, as in a backtest, however long the answer took; a
+        bot that is late gets what it missed in order, without waiting.
+
+        While the iterator waits, ``submit``, ``cancel`` and ``wake_at`` may be called from the same event loop; a
+        waiting iterator takes them into account at once.
+
+        Every event is given, so nothing is asked for by kind, and the caller marks its own valuation. There is one
+        stream at a time.
+
+        Args:
+            clock: the time that the events are due by.
+
+        Raises:
+            ExchangeError: a stream of this exchange is under way already.
+            NativeError: the data cannot be read on.
+        """
         ...
 
 

@@ -41,7 +41,20 @@ from .errors import (
 )
 from .history.file import History
 from .hookspecs import hookimpl
-from .protocols import Account, Replay, RiskCheck, RiskPolicy, RunStatus, Sink, Trading, Wish
+from .protocols import (
+    Account,
+    Arrival,
+    Clock,
+    Replay,
+    RiskCheck,
+    RiskPolicy,
+    RunStatus,
+    Sink,
+    Streaming,
+    Trading,
+    Venue,
+    Wish,
+)
 from .specs import Capability, ExchangeSpec, RiskSpec, RunInfo, Services, SinkSpec, StrategySpec
 from .strategy import BarWindow, Context, Fill, Indicator, Strategy, Timer
 
@@ -53,10 +66,12 @@ __all__ = [
     "TERMINAL",
     "Account",
     "AlreadyTerminal",
+    "Arrival",
     "Bar",
     "BarWindow",
     "Bot4Error",
     "Capability",
+    "Clock",
     "Closed",
     "ConcurrentModification",
     "ConfigError",
@@ -106,12 +121,14 @@ __all__ = [
     "Strategy",
     "StrategyError",
     "StrategySpec",
+    "Streaming",
     "TimeInForce",
     "Timer",
     "Trade",
     "Trading",
     "Transition",
     "TransitionError",
+    "Venue",
     "Wish",
     "divide",
     "from_units",

@@ -33,6 +33,8 @@ class Capability(StrEnum):
     """The object has ``parse_instruments(bytes) -> list[Instrument]`` (``bot4 plugins instruments``)."""
     REPLAY = "replay"
     """The object satisfies the SDK's ``Replay`` protocol: it plays recorded history against resting orders."""
+    STREAM = "stream"
+    """The object satisfies the SDK's ``Streaming`` protocol: its events arrive over time (``bot4 run``)."""
     ATTACHED_ORDERS = "attached-orders"
     """An entry brings its protective stop and target along; they work from its first fill on."""
     REDUCE_ONLY = "reduce-only"

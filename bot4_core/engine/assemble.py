@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_type_hints
 
 import attrs
 from attrs import frozen
@@ -258,7 +258,8 @@ def _setting_with(table: Table, values: list[str]) -> Place:
 
 
 def _missing(made: object) -> str:
-    wanted = sorted(name for name in (*Replay.__annotations__, "run", "submit", "cancel") if not hasattr(made, name))
+    attributes = get_type_hints(Replay)  # those of its base protocols too
+    wanted = sorted(name for name in (*attributes, "run", "submit", "cancel") if not hasattr(made, name))
     return ", ".join(wanted) or "a method of the Replay protocol"
 
 
