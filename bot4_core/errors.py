@@ -13,7 +13,8 @@
     ├── PluginError            carries the plugin's name
     │   ├── PluginLoadError    it could not be imported or built
     │   ├── PluginConflict     two plugins offer one name
-    │   └── PluginIncompatible it wants another core
+    │   ├── PluginIncompatible it wants another core
+    │   └── PluginChanged      it is not what the config pins
     ├── ExchangeError
     │   └── Rejected           the venue said no: do not retry
     ├── StoreError             the journal's database
@@ -138,6 +139,10 @@ class PluginConflict(PluginError):
 
 class PluginIncompatible(PluginError):
     """The plugin wants another version of the core."""
+
+
+class PluginChanged(PluginError):
+    """What is installed is not the version, or has not the files, that the config pins."""
 
 
 class ExchangeError(Bot4Error):

@@ -10,14 +10,26 @@ pluggy's loader skips a second plugin of the same name in silence and dies of on
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import Distribution, EntryPoint, entry_points, version
 from typing import TYPE_CHECKING, TypeVar
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 
-from .errors import Bot4Error, PluginConflict, PluginError, PluginIncompatible, PluginLoadError, nearest, one_line
+from .errors import (
+    Bot4Error,
+    DomainError,
+    PluginChanged,
+    PluginConflict,
+    PluginError,
+    PluginIncompatible,
+    PluginLoadError,
+    nearest,
+    one_line,
+)
+from .plugin_files import digest
 
 if TYPE_CHECKING:
     from pluggy import PluginManager
@@ -35,8 +47,39 @@ HOOK_OF_KIND = {
 #: Comma-separated entry-point names that are treated as not installed, ``*`` for all: the way out when a plugin hurts.
 DISABLE_VARIABLE = "BOT4_DISABLE_PLUGINS"
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.!+_-]{0,99}")
+
 _S = TypeVar("_S", bound="Spec")
 _T = TypeVar("_T")
+
+
+def _valid_version(_pin: object, _attribute: Attribute[str | None], value: str | None) -> None:
+    if value is not None and not _VERSION.fullmatch(value):
+        raise DomainError(f"{value!r} is no version; as 0.1.0")
+
+
+def _valid_sha256(_pin: object, _attribute: Attribute[str | None], value: str | None) -> None:
+    if value is not None and not _SHA256.fullmatch(value):
+        raise DomainError(f"{value!r} must be 64 of 0-9 a-f, as `bot4 plugins show NAME` prints it")
+
+
+@frozen
+class Pin:
+    """One entry of ``[bot] plugins``: a plugin that may be imported, and what it must be.
+
+    Args:
+        name: entry-point name.
+        version: the distribution's version, to the letter; None = any.
+        sha256: digest over the distribution's files (:func:`bot4_core.plugin_files.digest`); None = any.
+
+    Raises:
+        DomainError: a version or digest that cannot be one.
+    """
+
+    name: str
+    version: str | None = field(default=None, validator=_valid_version)
+    sha256: str | None = field(default=None, validator=_valid_sha256)
 
 
 @frozen(kw_only=True)
@@ -154,8 +197,10 @@ class Registry:
         return problems
 
 
-def load(names: Iterable[str]) -> Registry:
+def load(names: Iterable[str | Pin]) -> Registry:
     """Imports exactly the named plugins and asks each what it offers.
+
+    A pinned version or digest is compared before anything of the plugin is imported.
 
     A name that is not installed or is switched off is no error here: it stands in ``missing`` with the reason, so
     that a config can report it beside its other mistakes.
@@ -163,24 +208,45 @@ def load(names: Iterable[str]) -> Registry:
     Raises:
         PluginLoadError: a named plugin cannot be imported or offers nonsense.
         PluginIncompatible: it wants another core.
+        PluginChanged: it is not the version, or has not the files, that the config pins.
         PluginConflict: two plugins offer one name; the message names both.
     """
     entries = entries_by_name()
     loaded: list[Loaded] = []
     missing: dict[str, str] = {}
-    for name in dict.fromkeys(names):
+    for name, pins in _allowed(names).items():
         if name not in entries:
             known = ", ".join(entries) if entries else "none"
             missing[name] = f"plugin {name!r} is not installed; installed: {known}{nearest(name, entries)}"
         elif disabled(name):
             missing[name] = f"plugin {name!r} is switched off by {DISABLE_VARIABLE}"
         else:
-            loaded.append(_load_one(entries[name]))
+            loaded.append(_load_one(entries[name], pins))
     _refuse_conflicts(loaded)
     return Registry(tuple(loaded), missing, tuple(entries))
 
 
-def _load_one(entries: Sequence[EntryPoint]) -> Loaded:
+def _allowed(names: Iterable[str | Pin]) -> dict[str, list[Pin]]:
+    """The allowlist by name, in its order; a plugin that stands in it twice must fit both entries."""
+    allowed: dict[str, list[Pin]] = {}
+    for one in names:
+        pin = Pin(one) if isinstance(one, str) else one
+        allowed.setdefault(pin.name, []).append(pin)
+    return allowed
+
+
+def _refuse_unpinned(info: PluginInfo, entry: EntryPoint, pins: Iterable[Pin]) -> None:
+    """Compares what is installed with what the config pins; imports nothing of the plugin."""
+    anew = f"if the change is meant, pin it anew: `bot4 plugins show {info.name}` prints the line"
+    for pin in pins:
+        if pin.version not in (None, info.version):
+            raise PluginChanged(info.name, f"pinned to version {pin.version}, installed is {info.version}; {anew}")
+        if pin.sha256 is not None and (found := digest(entry)) != pin.sha256:
+            wanted = f"the config pins sha256 {pin.sha256}, the installed files have {found}"
+            raise PluginChanged(info.name, f"{wanted}; {anew}")
+
+
+def _load_one(entries: Sequence[EntryPoint], pins: Iterable[Pin]) -> Loaded:
     info = info_of(entries[0])
     if len(entries) > 1:
         both = " and ".join(info_of(entry).origin for entry in entries)
@@ -190,6 +256,7 @@ def _load_one(entries: Sequence[EntryPoint]) -> Loaded:
         raise PluginLoadError(info.name, f"its entry point must be named <kind>-<name>, kind one of {kinds}")
     if entries[0].dist is not None:
         _refuse_other_core(info, entries[0].dist)
+    _refuse_unpinned(info, entries[0], pins)
     manager = _register(info, _import(info, entries[0]))
     return Loaded(info=info, manager=manager, specs=_offers(info, manager))
 
