@@ -10,19 +10,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
-import numpy as np
-import numpy.typing as npt
 from attrs import frozen
 
-from ..domain.event import Kind
-from ..domain.money import from_units
-from ..errors import ConfigError, ExchangeError, StoreError, one_line
+from ..errors import ConfigError, StoreError, one_line
 from ..journal.store import Store
 from ..journal.writer import JournalWriter
 from ..protocols import Replay, RunStatus
 from .assemble import Assembly
 from .core import Engine
 from .desk import Action
+from .equity import EquityLog
+from .summary import agree, run_summary
 
 #: the progress callback is called each time so many turns of the loop are done, less one
 _PROGRESS_MASK = 63
@@ -149,29 +147,18 @@ def run_backtest(
                 reason = _Loop(assembly, engine, progress).run()
                 engine.stop()
             if reason == "finished":
-                _agree(assembly)
+                agree(assembly)
         except StoreError:
             raise  # there is no journal to end
         except Exception as error:  # noqa: BLE001  # raised again below, once the journal has its end
             reason, failure = f"failed: {one_line(error)}", error
         wall_s = clock() - began
-        summary = _summary(assembly, engine, reason, wall_s, (first, last))
-        _write_equity(assembly, writer, first)
+        summary = run_summary(assembly, engine, reason, wall_s, (first, last))
+        EquityLog(assembly.account, writer.append, writer.info.start_equity, first).write(last=True)  # type: ignore[arg-type]  # as above
         result_hash = writer.finish(summary)
     if failure is not None:
         raise failure
     return Outcome(run_id=run_id, reason=reason, summary=summary, result_hash=result_hash)
-
-
-def _agree(assembly: Assembly) -> None:
-    """Our books against the exchange's and against themselves, to the smallest unit.
-
-    Raises:
-        ExchangeError: when a balance differs; then bot4 or the exchange plugin is wrong, and so is the run.
-    """
-    ours = {asset: (total, 0) for asset, total in assembly.account.portfolio.imbalance().items()}
-    for asset, (mine, theirs) in sorted({**ours, **assembly.differences()}.items()):
-        raise ExchangeError(f"{asset}: our books say {mine} units, the exchange {theirs}; do not trust this run")
 
 
 class _Loop:
@@ -197,7 +184,7 @@ class _Loop:
             self._replay()
             if self._stop.reason:
                 self._drain()
-                if left := _unanswered(engine):
+                if left := engine.desk.unanswered():
                     cancels = "1 cancel" if left == 1 else f"{left} cancels"
                     return f"{self._stop.reason}; {cancels} unanswered"
         return self._stop.reason or (f"halted: {engine.halted}" if engine.halted else "finished")
@@ -258,90 +245,9 @@ class _Loop:
         self._send()
         until = desk.now + max(exchange.intervals_ns) + _DRAIN_NS
         while True:
-            exchange.wake_at(until if _unanswered(engine) else desk.now)
+            exchange.wake_at(until if engine.desk.unanswered() else desk.now)
             status = self._advance(exchange.run)
             if desk.outbox:
                 self._send()
             elif status & (RunStatus.TIMER | RunStatus.FINISHED):
                 return
-
-
-def _unanswered(engine: Engine) -> int:
-    """Cancels the venue has not answered."""
-    return sum(order.pending_cancel for order in engine.desk.orders.all_working())
-
-
-def _summary(
-    assembly: Assembly, engine: Engine, reason: str, wall_s: float, window: tuple[int, int]
-) -> dict[str, object]:
-    account, desk = assembly.account, engine.desk
-    events = assembly.exchange.processed()
-    return {
-        "reason": reason,
-        "events": events,
-        "wakes": engine.dispatch.wakes,
-        "approved": desk.gate.approved,
-        "refused": desk.gate.denied,
-        "fills": engine.fills,
-        "end_equity": str(account.equity),
-        "max_drawdown": str(from_units(account.valuation.max_drawdown_ppb, 9)),
-        "open_positions": [
-            _position(engine, index) for index, position in enumerate(account.positions) if position.lots
-        ],
-        "balances": {asset: str(account.portfolio.balance(asset)) for asset in sorted(account.portfolio.own)},
-        "first_ts": window[0],
-        "last_ts": window[1],
-        "wall_s": wall_s,
-        "events_per_s": events / wall_s if wall_s > 0 else None,
-        "uncovered_lot_ns": engine.coverage.uncovered_lot_ns,
-    }
-
-
-def _position(engine: Engine, index: int) -> dict[str, object]:
-    account = engine.account
-    position, mark = account.positions[index], account.mark_ticks(index)
-    instrument = position.instrument
-    entry = position.average_entry
-    return {
-        "symbol": instrument.symbol,
-        "quantity": str(position.quantity),
-        "average_entry": None if entry is None else str(entry),
-        "mark": str(instrument.price(mark)),
-        "unrealised": str(from_units(position.unrealised(mark), instrument.quote_scale)),
-    }
-
-
-def _write_equity(assembly: Assembly, writer: JournalWriter, first: int) -> None:
-    """The equity curve beside buy-and-hold: the starting equity spread evenly over what is traded.
-
-    What was sampled before the window belongs to the warm-up. A sample at its first moment is not written, because the
-    curve starts there at the starting equity, but its prices are those buy-and-hold buys at.
-    """
-    account = assembly.account
-    account.valuation.flush()
-    samples = account.valuation.samples()
-    samples = samples[samples[:, 0] >= first]
-    start = writer.info.start_equity
-    writer.append(first, 0, Kind.EQUITY, 0, (start, 0, start, start, 0, 0))
-    hold = _hold(assembly, samples, start)
-    peak = start
-    for row, held in zip(samples.tolist(), hold, strict=True):
-        if row[0] > first:
-            peak = max(peak, row[1])
-            writer.append(row[0], 0, Kind.EQUITY, 0, (row[1], row[2], held, peak, 0, 0))
-
-
-def _hold(assembly: Assembly, samples: npt.NDArray[np.int64], start: int) -> list[int]:
-    """Value of buy-and-hold at each sample; an instrument without a price yet counts as cash."""
-    columns = [
-        3 + index
-        for index, each in enumerate(assembly.account.instruments)
-        if each.quote == assembly.account.reporting
-    ]
-    if not len(samples) or not columns:
-        return [start] * len(samples)
-    marks = samples[:, columns].astype(np.float64)
-    seen = marks > 0
-    firsts = np.array([column[mask][0] if mask.any() else 1.0 for column, mask in zip(marks.T, seen.T, strict=True)])
-    growth = np.where(seen, marks / firsts, 1.0).mean(axis=1)
-    return [int(value) for value in np.rint(growth * start)]

@@ -266,6 +266,10 @@ class Desk:
             order.pending_cancel = True
             self.outbox.append(Command(Action.CANCEL, order))
 
+    def unanswered(self) -> int:
+        """Cancels the venue has not answered."""
+        return sum(order.pending_cancel for order in self.orders.all_working())
+
     def cancel_entries(self) -> None:
         """Asks for the end of every working entry order."""
         for order in self.orders.all_working():

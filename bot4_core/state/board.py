@@ -290,7 +290,7 @@ class BoardView:
         run, recorder, denied = (counters[name].read() for name in ("run", "recorder", "denied"))
         plain = {name: run[name] for name in _RUN if name in Snapshot.__annotations__ and name != "state"}
         return Snapshot(
-            **plain,  # type: ignore[arg-type]  # every name taken from _RUN is an int field
+            **plain,
             state=RunState(run["state"]),
             heartbeat_age_ns=now - run["heartbeat_ns"],
             denied_by_rule={rule: count for rule, count in denied.items() if count},
