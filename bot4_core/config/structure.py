@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, Literal, get_args, get_origin
+from types import NoneType, SimpleNamespace, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import attrs
 from cattrs import Converter
@@ -152,6 +152,25 @@ def _literal_hook(value: object, wanted: Any) -> object:
     raise Problems([((), f"{show(value)} is not one of {', '.join(show(a) for a in allowed)}{hint}")])
 
 
+def _is_value_or_word(wanted: Any) -> bool:
+    """True for a type such as ``Decimal | Literal["max"]``: one type, or words instead."""
+    parts = get_args(wanted) if get_origin(wanted) in (Union, UnionType) else ()
+    words = [one for one in parts if get_origin(one) is Literal]
+    return bool(words) and len(parts) == len(words) + 1 and NoneType not in parts
+
+
+def _value_or_word_hook(value: object, wanted: Any) -> object:
+    parts = get_args(wanted)
+    words = [word for one in parts if get_origin(one) is Literal for word in get_args(one)]
+    if isinstance(value, str) and value in words:
+        return value
+    try:
+        return structure(value, next(one for one in parts if get_origin(one) is not Literal))
+    except Problems as problems:
+        allowed = " or ".join(show(word) for word in words)
+        raise Problems([(at, f"{message}, or {allowed}") for at, message in problems.found]) from problems
+
+
 def _enum_hook(value: object, wanted: type[Enum]) -> Enum:
     values = {member.value: member for member in wanted}
     return values[_literal_hook(value, Literal[tuple(values)])]
@@ -259,6 +278,7 @@ def _make_converter() -> Converter:
         (lambda t: isinstance(t, type) and attrs.has(t), _attrs_hook),
         (lambda t: isinstance(t, type) and issubclass(t, Enum), _enum_hook),
         (lambda t: get_origin(t) is Literal, _literal_hook),
+        (_is_value_or_word, _value_or_word_hook),
         (_is_sequence, _sequence_hook),
         (_is_mapping, _mapping_hook),
     ]
