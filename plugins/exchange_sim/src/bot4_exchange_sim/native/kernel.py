@@ -130,13 +130,17 @@ class Kernel:
 
     Attributes:
         step, reports: the kernel's buffers of 64-byte records, valid until the next :meth:`run`.
+        timer_ns: the time named last by :meth:`wake_at`.
 
     Raises:
         ConfigError: for numbers that do not fit 64 bits, or more histories or simultaneous events than there may be.
         HistoryError: a history holds a record that cannot be.
     """
 
-    __slots__ = ("_bulk", "_keep", "_kernel", "_request", "_request_bytes", "_submit", "reports", "run", "step")
+    __slots__ = (
+        "_bulk", "_keep", "_kernel", "_request", "_request_bytes", "_submit", "reports", "run", "run_until", "step",
+        "timer_ns",
+    )  # fmt: skip
 
     def __init__(
         self, rules: Rules, markets: Sequence[Market], streams: Sequence[Stream], balances: Sequence[int]
@@ -164,6 +168,9 @@ class Kernel:
         self._bulk, self._submit = lib.b4s_run_bulk, lib.b4s_submit
         #: replays up to the next step somebody wants; the native call itself, because it is made once per wake
         self.run: Callable[[], int] = partial(lib.b4s_run, self._kernel)
+        #: the same, but what is later than the time given is left, with MORE
+        self.run_until: Callable[[int], int] = partial(lib.b4s_run_until, self._kernel)
+        self.timer_ns: int = _INT64_MAX
         whole = memoryview(ffi.buffer(owner))
         self.step = _window(whole, owner, lib.b4s_step(self._kernel), native_rules.step_capacity)
         self.reports = _window(whole, owner, lib.b4s_reports(self._kernel), lib.B4S_MAX_REPORTS)
@@ -176,6 +183,11 @@ class Kernel:
     def wake_at(self, ns: int) -> None:
         """Names the time of the next timer, ns; later events are left."""
         check(lib.b4s_wake_at(self._kernel, ns), "simulator: timer")
+        self.timer_ns = ns
+
+    def next_ns(self) -> int:
+        """Time of the next event, arrival or expiry, ns; 2**63 - 1 when nothing is left. Nothing is consumed."""
+        return int(lib.b4s_next_ns(self._kernel))
 
     def submit(self, order: Order) -> None:
         """Sends an order, with the protective orders it names.
@@ -223,7 +235,7 @@ class Kernel:
         check(lib.b4s_wake_on(self._kernel, instrument, kinds & 0xFFFFFFFF), "simulator: wake mask")
 
     def attach(self, address: int) -> None:
-        """Gives the kernel the valuation that skipped steps mark; it must outlive the kernel.
+        """Gives the kernel the valuation that skipped steps mark, 0 for none; it must outlive the kernel.
 
         Raises:
             NativeError: it was laid out by another version, or has fewer instruments.

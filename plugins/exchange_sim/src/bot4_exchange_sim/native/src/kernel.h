@@ -112,6 +112,13 @@ int b4s_wake_at(b4s_kernel *k, int64_t ns);
 /* Replays up to the next wanted step. The kernel is its only argument, because cffi passes a single one at half the
  * cost of two. */
 int64_t b4s_run(b4s_kernel *k);
+/* As b4s_run, but what is later than until_ns stays where it is: B4S_MORE then, also while a timer waits beyond it.
+ * For events that come over time: no report is handed over earlier, and no order arrives earlier or later, than in one
+ * run over the same events. */
+int64_t b4s_run_until(b4s_kernel *k, int64_t until_ns);
+/* Time of what a run looks at next: an event, the arrival of an order or cancel, or the expiry of one. Nothing is
+ * consumed. INT64_MAX when nothing is left. The expiry may be of an order that has ended meanwhile. */
+int64_t b4s_next_ns(const b4s_kernel *k);
 
 b4_event *b4s_step(b4s_kernel *k);
 b4_event *b4s_reports(b4s_kernel *k);

@@ -62,6 +62,25 @@ static int64_t next_event(const b4s_kernel *k)
     return ts;
 }
 
+static int64_t next_arrival(const b4s_kernel *k)
+{
+    return k->arrival_count ? k->arrivals[k->arrival_head].ts : INT64_MAX;
+}
+
+/* After the last event no order expires: there is no market that it could be withdrawn from. */
+static int64_t next_expiry(const b4s_kernel *k, int64_t event)
+{
+    return event == INT64_MAX ? INT64_MAX : k->next_expiry;
+}
+
+int64_t b4s_next_ns(const b4s_kernel *k)
+{
+    if (!k)
+        return B4_E_NULL;
+    int64_t event = next_event(k);
+    return b4s_min(b4s_min(event, next_arrival(k)), next_expiry(k, event));
+}
+
 /* Copies all events of one time into the step and matches our orders against each. The streams are sorted by
  * instrument, so that is the order inside the step (D-5). Answers 1 when one of the kinds was asked for, 0 when not,
  * or a refusal. */
@@ -133,11 +152,12 @@ int b4s_wake_at(b4s_kernel *k, int64_t ns)
     return B4_OK;
 }
 
-int64_t b4s_replay(b4s_kernel *k, int64_t budget)
+/* `limit` bounds what is looked at without being a timer: the caller comes back for what is later. */
+static int64_t replay(b4s_kernel *k, int64_t budget, int64_t limit)
 {
     if (!k)
         return B4_E_NULL;
-    const int64_t until_ns = k->wake_at;
+    const int64_t until_ns = b4s_min(k->wake_at, limit);
     k->started = 1;
     if (k->delivered) {
         k->n_reports = 0;
@@ -145,11 +165,12 @@ int64_t b4s_replay(b4s_kernel *k, int64_t budget)
     }
     while (budget > 0) {
         int64_t event = next_event(k);
-        int64_t arrival = k->arrival_count ? k->arrivals[k->arrival_head].ts : INT64_MAX;
-        int64_t expiry = event == INT64_MAX ? INT64_MAX : k->next_expiry;
+        int64_t arrival = next_arrival(k), expiry = next_expiry(k, event);
         if (event == INT64_MAX && !k->arrival_count)
             return pause_for(k, B4S_FINISHED);
         if (b4s_min(b4s_min(event, arrival), expiry) > until_ns) {
+            if (limit < k->wake_at)
+                return B4S_MORE;
             k->now = b4s_max(k->now, until_ns);
             return pause_for(k, B4S_TIMER);
         }
@@ -160,8 +181,7 @@ int64_t b4s_replay(b4s_kernel *k, int64_t budget)
         } else if (arrival <= event) {
             b4s_arrive_next(k);
             budget--;
-            arrival = k->arrival_count ? k->arrivals[k->arrival_head].ts : INT64_MAX;
-            if (arrival <= k->now && b4s_has_room(k))
+            if (next_arrival(k) <= k->now && b4s_has_room(k))
                 continue; /* everything that arrives at one time is answered together */
         } else {
             int64_t wanted = play_step(k, event);
@@ -186,7 +206,17 @@ int64_t b4s_replay(b4s_kernel *k, int64_t budget)
     return B4S_MORE;
 }
 
+int64_t b4s_replay(b4s_kernel *k, int64_t budget)
+{
+    return replay(k, budget, INT64_MAX);
+}
+
 int64_t b4s_run(b4s_kernel *k)
 {
-    return b4s_replay(k, B4S_HOT_EVENTS);
+    return replay(k, B4S_HOT_EVENTS, INT64_MAX);
+}
+
+int64_t b4s_run_until(b4s_kernel *k, int64_t until_ns)
+{
+    return replay(k, B4S_HOT_EVENTS, until_ns);
 }
