@@ -107,6 +107,8 @@ class Reason(IntEnum):
     INSUFFICIENT_MARGIN = 13
     OVERFLOW = 14
     BOOK_FULL = 15
+    NOT_SENT = 16
+    """Held back after its intent was journaled: the latch was set, or the intent became durable too late (O-6)."""
 
 
 class Bar(msgspec.Struct, frozen=True, gc=False):

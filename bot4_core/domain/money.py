@@ -26,6 +26,7 @@ _MAX_EXPONENT = 30
 EXACT = Context(prec=80)
 #: for averages, which may have no last digit
 DERIVED = Context(prec=28)
+_ROUND_UP = Context(prec=40, rounding=ROUND_CEILING)
 
 
 class Rounding(Enum):
@@ -143,3 +144,10 @@ def quantize(value: Decimal, scale: int, rounding: Rounding) -> Decimal:
     if rounding is Rounding.EXACT:
         return from_units(to_units(value, Decimal(1).scaleb(-scale), rounding), scale)
     return value.quantize(Decimal(1).scaleb(-scale), rounding=_DECIMAL_MODE[rounding], context=EXACT)
+
+
+def ratio_text(numerator: int, denominator: int) -> str:
+    """A measured ratio for people and the journal: rounded up to 8 decimals, so that a breach never looks equal."""
+    if denominator <= 0:
+        return "unbounded"
+    return str(_ROUND_UP.divide(Decimal(numerator), Decimal(denominator)).quantize(Decimal("1e-8"), context=_ROUND_UP))

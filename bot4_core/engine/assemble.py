@@ -191,8 +191,8 @@ def _check_funding(plan: Plan, reporting: str, balances: Mapping[str, int]) -> N
 
 
 def _effective(config: Config) -> str:
-    """The config as it may be stored: its text, what ``--set`` changed in it, and no secret."""
-    changes = [f"# --set {change}\n" for change in config.overrides.values()]
+    """The config as it may be stored: its text, what ``--set`` and the environment changed in it, and no secret."""
+    changes = [f"# {change}\n" for change in config.overrides.values()]
     text = config.text if config.text.endswith("\n") or not changes else f"{config.text}\n"
     return without_secrets(text + "".join(changes))
 

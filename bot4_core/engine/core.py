@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..domain.event import EVENT, EVENT_SIZE, Kind
-from ..domain.money import Rounding
+from ..domain.money import Rounding, ratio_text
 from ..domain.order import Order, Role
 from ..errors import NativeError
 from ..native.latch import Mode
@@ -24,7 +24,6 @@ from .indicators import Row
 from .protection import Coverage
 from .reducing import MAX_CLOSES
 from .reports import apply_report
-from .rules import ratio_text
 from .series import Feed, ignore
 from .timers import Timers
 

@@ -9,7 +9,7 @@ from operator import attrgetter
 import attrs
 import msgspec
 
-from ..domain.event import Kind
+from ..domain.event import Kind, Reason
 from ..domain.money import Rounding
 from ..domain.order import Denied, Failure, Order, OrderState, OrderType, Role, Side, TimeInForce
 from ..native.latch import Latch, Mode
@@ -76,7 +76,7 @@ class Desk:
 
     Attributes:
         now: time of the event being processed, UTC ns; the engine sets it.
-        accepting: False once the run is ending: then every wish is denied.
+        accepting: False once the run is ending: then nothing that raises risk is taken.
         outbox: commands that wait to be taken out by :meth:`commands`; always the same list.
         withdrawn: told of each approved order that was held back before its send; the engine sets it.
     """
@@ -145,9 +145,24 @@ class Desk:
         for each, _ in command.approved:
             self.withdrawn(each)
 
+    def hold_back(self, command: Command, reason: str) -> None:
+        """Ends an order whose intent is journaled but which was not sent (O-6): no byte of it left the process.
+
+        Args:
+            command: of :meth:`commands`.
+            reason: for the order's history and its strategy.
+        """
+        for each, _ in command.approved:
+            words = (each.order_id, 0, int(Reason.NOT_SENT), 0, 0, 0)
+            self.journal(self.now, each.index, Kind.CANCELLED, 0, words, None)
+            each.move(OrderState.CANCELLED, self.now, reason)
+            self.orders.retire(each)
+        for each, _ in command.approved:
+            self.withdrawn(each)
+
     def wish(self, order: Order, mark: int, worst: int) -> None:
         """Takes an order through the gate; approved ones wait for the end of the step."""
-        if not self.accepting:
+        if not self.accepting and order.raises_risk:
             self._deny(order, Failure("stopping", "the run is ending", "no new orders"))
             return
         wish = Wish(order, mark, worst, self.now, self.account.equity_units())

@@ -42,6 +42,8 @@ class Gate:
 
     Attributes:
         halted_symbols: instrument to the reason why it takes no new risk for the rest of the run (O-3).
+        journal_waits_s: how long records have waited to be durable, when that is too long; None while all is well, and
+            in a backtest. The driver sets it.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Gate:
         self.recent: deque[int] = deque(maxlen=limits.orders_per_second or 1)
         self.remembered: dict[tuple[int, ...], int] = {}
         self.halted_symbols: dict[int, str] = {}
+        self.journal_waits_s: float | None = None
         self.approved = 0
         self.denied = 0
 

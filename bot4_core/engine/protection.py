@@ -45,6 +45,10 @@ class Coverage:
             self._uncovered.pop(index, None)
         return uncovered
 
+    def uncovered_lots(self, index: int) -> int:
+        """Lots of one instrument without a live stop, as of the last update."""
+        return self._uncovered.get(index, 0)
+
     def advance(self, ts: int) -> None:
         """Lets time pass over what is uncovered."""
         if self._uncovered:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import ROUND_CEILING, Context, Decimal
+from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from ..domain.money import Rounding, divide, from_units, ratio_to_fraction
+from ..domain.money import Rounding, divide, from_units, ratio_text, ratio_to_fraction
 from ..domain.order import Failure, Order, OrderType, Role, Side
 from ..errors import DomainError
 from ..native.latch import Mode
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _SECOND_NS = 10**9
 #: a protective stop keeps at least so many ticks from the entry, or noise of the quote itself would trigger it (P-1)
 _MIN_STOP_TICKS = 2
-_ROUND_UP = Context(prec=40, rounding=ROUND_CEILING)
 
 
 class Wish(msgspec.Struct, frozen=True, gc=False):
@@ -55,13 +54,6 @@ class Venue(msgspec.Struct, frozen=True):
     shorting: bool
     leverage: Decimal
     taker_fee: Decimal
-
-
-def ratio_text(numerator: int, denominator: int) -> str:
-    """A measured ratio for people and the journal: rounded up to 8 decimals, so that a breach never looks equal."""
-    if denominator <= 0:
-        return "unbounded"
-    return str(_ROUND_UP.divide(Decimal(numerator), Decimal(denominator)).quantize(Decimal("1e-8"), context=_ROUND_UP))
 
 
 @lru_cache(maxsize=64)
@@ -102,6 +94,12 @@ def _latch(gate: Gate, wish: Wish) -> Failure | None:
     """Nothing that raises risk passes a latch that is not ACTIVE (K-6)."""
     mode = gate.latch.mode
     return None if mode == Mode.ACTIVE else Failure("latch", Mode(mode).name, Mode.ACTIVE.name)
+
+
+def _journal(gate: Gate, wish: Wish) -> Failure | None:
+    """With the store down no risk is raised (K-9): an intent that is not durable must not be sent."""
+    waits = gate.journal_waits_s
+    return None if waits is None else Failure("journal", f"records wait for {waits:.1f} s", "durable at once")
 
 
 def _trigger_side(gate: Gate, wish: Wish) -> Failure | None:
@@ -383,6 +381,7 @@ def _margin(gate: Gate, wish: Wish) -> Failure | None:
 #: The rules of an order that raises risk, in the order they are reported.
 ENTRY_RULES: tuple[tuple[str, Rule], ...] = (
     ("latch", _latch),
+    ("journal", _journal),
     ("symbol_halt", _symbol_halt),
     ("trigger_side", _trigger_side),
     ("stop_cover", _stop_cover),

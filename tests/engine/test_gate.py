@@ -110,9 +110,16 @@ def too_small() -> Scene:
     return r, r.order(1)
 
 
+def not_durable() -> Scene:
+    r = at_100()
+    r.gate.journal_waits_s = 1.5
+    return r, r.order(1_000)
+
+
 #: what each rule alone stands against: an order that fails it and nothing else
 SCENES: dict[str, Callable[[], Scene]] = {
     "latch": latched,
+    "journal": not_durable,
     "symbol_halt": overfilled,
     "trigger_side": fired,
     "stop_cover": bare,

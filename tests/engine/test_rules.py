@@ -8,8 +8,9 @@ import pytest
 
 from bot4_core.domain.instrument import Instrument
 from bot4_core.domain.limits import Limits
+from bot4_core.domain.money import ratio_text
 from bot4_core.domain.order import OrderState, OrderType, Role, Side
-from bot4_core.engine.rules import ratio_text, worst_price
+from bot4_core.engine.rules import worst_price
 from bot4_core.native.latch import Mode
 
 from .rig import BTC, ETH, Rig, rig

@@ -71,6 +71,7 @@ enum {
     B4_REASON_INSUFFICIENT_MARGIN = 13,
     B4_REASON_OVERFLOW = 14,
     B4_REASON_BOOK_FULL = 15,
+    B4_REASON_NOT_SENT = 16,
 };
 /* cdef end */
 
