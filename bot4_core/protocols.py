@@ -293,3 +293,38 @@ class Sink(Protocol):
         the kinds, and ``domain/event.py`` says what the words mean.
         """
         ...
+
+
+class SegmentView(Protocol):
+    """A running bot's figures as another process sees them: a ``bot4_core.state.board.BoardView``.
+
+    Reading costs the trading process nothing and takes no lock.
+    """
+
+    @property
+    def manifest(self) -> Any:
+        """What does not change during the run: ``run_id``, ``bot``, ``mode``, ``instruments``, ``reporting_asset``."""
+        ...
+
+    def read(self) -> Any:
+        """The figures now, all of one moment: ``state``, ``equity_units``, ``positions``, ``denied_by_rule``."""
+        ...
+
+
+@runtime_checkable
+class SegmentSink(Protocol):
+    """Shows a running bot's figures elsewhere. Its spec says ``reads="segment"``.
+
+    It has a process of its own, which ends when the trading process does. What it raises is logged and ends that
+    process, never the bot.
+    """
+
+    def serve(self, view: SegmentView, stop: Callable[[float], bool]) -> None:
+        """Works until it is told to stop; called once.
+
+        Args:
+            view: the figures; read them as often as they are wanted.
+            stop: ``stop(timeout_s)`` waits for the end of the run, at most so many seconds, and says whether it came.
+                Return soon after it is True.
+        """
+        ...

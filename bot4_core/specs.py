@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 from attrs import field, frozen
@@ -102,6 +102,11 @@ def _valid_class(_spec: object, attribute: attrs.Attribute[Any], value: object) 
         raise DomainError(f"{attribute.name} must be a class, not {value!r}")
 
 
+def _valid_source(_spec: object, _attribute: attrs.Attribute[Any], value: object) -> None:
+    if value not in ("journal", "segment"):
+        raise DomainError(f"reads must be 'journal' or 'segment', not {value!r}")
+
+
 def _capabilities(given: Iterable[str]) -> frozenset[Capability]:
     known = {str(one) for one in Capability}
     unknown = sorted(set(given) - known)
@@ -119,7 +124,7 @@ class ExchangeSpec:
         settings: attrs class filled from that table.
         create: ``create(settings, services)`` gives the exchange object; called once per table.
         capabilities: what that object can do.
-        summary: one line for ``bot4 plugins list``.
+        summary: one line for ``bot4 plugins show``.
 
     Raises:
         DomainError: for a malformed name or a settings class the core cannot fill.
@@ -140,7 +145,7 @@ class RiskSpec:
         name: what ``use`` in ``[[risk]]`` says.
         settings: attrs class filled from that table; its validators refuse values above the core's limits.
         create: ``create(settings, services)`` gives the ``RiskPolicy``.
-        summary: one line for ``bot4 plugins list``.
+        summary: one line for ``bot4 plugins show``.
     """
 
     name: str = field(validator=_valid_name)
@@ -156,7 +161,7 @@ class StrategySpec:
     Args:
         name: what ``use`` in ``[strategy.NAME]`` says.
         strategy: the Strategy class; its typed fields are its settings.
-        summary: one line for ``bot4 plugins list``.
+        summary: one line for ``bot4 plugins show``.
     """
 
     name: str = field(validator=_valid_name)
@@ -166,18 +171,25 @@ class StrategySpec:
 
 @frozen(kw_only=True)
 class SinkSpec:
-    """A reader of the journal's stream.
+    """A reader of a run: of the journal's records, or of the figures that the trading process publishes.
 
     Args:
         name: what ``use`` in ``[[sink]]`` says.
         settings: attrs class filled from that table.
-        create: ``create(settings, services)`` gives a ``bot4_core.sdk.Sink``, an object with ``on_batch(events)``.
-        summary: one line for ``bot4 plugins list``.
+        create: ``create(settings, services)`` gives a ``bot4_core.sdk.Sink``, an object with ``on_batch(events)``, or
+            for ``reads="segment"`` a ``bot4_core.sdk.SegmentSink``, an object with ``serve(view, stop)``.
+        reads: ``journal``: every stored record, in order. ``segment``: the figures of the running bot as they are now,
+            in a process of its own that the trader does not wait for.
+        summary: one line for ``bot4 plugins show``.
+
+    Raises:
+        DomainError: for a malformed name, a settings class the core cannot fill, or an unknown ``reads``.
     """
 
     name: str = field(validator=_valid_name)
     settings: type = field(validator=_valid_settings)
     create: Callable[[Any, Services], object] = field(validator=_valid_factory)
+    reads: Literal["journal", "segment"] = field(default="journal", validator=_valid_source)
     summary: str = ""
 
 

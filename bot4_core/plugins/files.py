@@ -22,7 +22,7 @@ from importlib.metadata import Distribution, EntryPoint
 from importlib.util import find_spec
 from pathlib import Path
 
-from .errors import PluginLoadError, one_line
+from ..errors import PluginLoadError, one_line
 
 #: Files in the folder of metadata that an installer writes about itself.
 INSTALLER_NOTES = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_build.json", "uv_cache.json"})
