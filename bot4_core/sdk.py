@@ -18,6 +18,7 @@ from .domain.order import (
     Transition,
 )
 from .domain.portfolio import Closed, Portfolio, Position
+from .domain.secret import Secret
 from .errors import (
     AlreadyTerminal,
     Bot4Error,
@@ -113,6 +114,7 @@ __all__ = [
     "Rounding",
     "RunInfo",
     "RunStatus",
+    "Secret",
     "Services",
     "Side",
     "Sink",

@@ -58,7 +58,7 @@ def instruments(name: str, file: Path, settings: tuple[str, ...], as_json: bool)
 
 
 def _instruments(name: str, file: Path, settings: Sequence[str]) -> list[Instrument]:
-    from ..config.load import split_override
+    from ..config.overrides import split_override
     from ..config.structure import Problems, structure
     from ..errors import ConfigError, HistoryError, PluginError
     from ..plugins import load

@@ -7,7 +7,18 @@ Two steps, because a table's settings are known only once its plugin is loaded::
 """
 
 from .load import load_config
-from .model import BotConfig, Config, JournalConfig, Market, Part, Plan, Table
+from .model import BotConfig, Config, JournalConfig, LogConfig, Market, Part, Plan, Table
 from .resolve import resolve
 
-__all__ = ["BotConfig", "Config", "JournalConfig", "Market", "Part", "Plan", "Table", "load_config", "resolve"]
+__all__ = [
+    "BotConfig",
+    "Config",
+    "JournalConfig",
+    "LogConfig",
+    "Market",
+    "Part",
+    "Plan",
+    "Table",
+    "load_config",
+    "resolve",
+]

@@ -11,31 +11,34 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from ..domain.redaction import without_password, without_secrets
+from ..domain.redaction import without_secrets
 from ..errors import ConfigError, Mistake, nearest, one_line
 from .lines import Place, find_lines, nesting
-from .model import BotConfig, Config, JournalConfig, Market, Table, locate
+from .model import BotConfig, Config, JournalConfig, LogConfig, Market, Table, locate
+from .overrides import MAX_NESTING, apply_arguments, apply_environment, merged
 from .structure import Problems, show, structure
 
 MAX_BYTES = 1_000_000
-MAX_NESTING = 32
 MAX_TABLES = 1_000
 
-_TOP = ("bot", "journal", "exchange", "risk", "strategy", "sink")
+_TOP = ("bot", "journal", "log", "exchange", "risk", "strategy", "sink")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _MARKET = re.compile(r"([^:\s/]+):([^:\s/]+/[^:\s/]+)")
-_STEP = re.compile(r"\.?([A-Za-z0-9_-]+)|\[([0-9]{1,4})\]")
 _TOML_POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 _Found = list[tuple[Place, str]]
 
 
-def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
+def load_config(
+    path: str | Path, overrides: Iterable[str] = (), environment: Mapping[str, str] | None = None
+) -> Config:
     """Reads a bot's TOML.
 
     Args:
         path: the file.
         overrides: ``path=value`` each, as ``strategy.trend.fast=8`` or ``risk[0].position=0.01``; values are TOML.
+        environment: variables; those that start with ``BOT4__`` change values too, below ``overrides``. This
+            process's by default.
 
     Raises:
         ConfigError: with every mistake of the file's shape; only its own tables are judged here, the plugins'
@@ -45,7 +48,10 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     text = _read(Path(path), source)
     document = _parse(text, source)
     lines = find_lines(text)
-    applied, mistakes = _override(document, overrides)
+    below, mistakes = apply_environment(document, os.environ if environment is None else environment)
+    above, others = apply_arguments(document, overrides)
+    applied = merged(below, above)
+    mistakes += others
     found: _Found = []
     parts = _shape(document, found)
     mistakes += [locate(at, message, source=source, lines=lines, overrides=applied) for at, message in found]
@@ -103,62 +109,6 @@ def _parse(text: str, source: str) -> dict[str, Any]:
         raise ConfigError(Mistake("", f"is not valid TOML: {message}", line, source)) from error
 
 
-def _override(document: dict[str, Any], overrides: Iterable[str]) -> tuple[dict[Place, str], list[Mistake]]:
-    """Puts the overrides into the document; gives the places they took and what was wrong with the others."""
-    applied: dict[Place, str] = {}
-    mistakes: list[Mistake] = []
-    for text in overrides:
-        try:
-            place, value = split_override(text)
-            _put(document, place, value)
-            applied[place] = without_password(one_line(text))
-        except Problems as problems:
-            source = f"--set {without_password(one_line(text))}:"
-            mistakes += [Mistake("", message, None, source) for _, message in problems.found]
-    return applied, mistakes
-
-
-def split_override(text: str) -> tuple[Place, Any]:
-    """The place and the value of a ``path=value`` argument.
-
-    Raises:
-        Problems: it is not of that form, or the value is no TOML.
-    """
-    path, equals, written = text.partition("=")
-    path = path.strip().removeprefix("$").removeprefix(".")
-    place: list[str | int] = []
-    at = 0
-    while at < len(path) and (step := _STEP.match(path, at)):
-        place.append(step[1] if step[1] is not None else int(step[2]))
-        at = step.end()
-    if not equals or not place or at < len(path) or isinstance(place[0], int):
-        raise Problems([((), "must read path=value, as strategy.trend.fast=8 or risk[0].position=0.01")])
-    try:
-        if "\n" in written or nesting(written) > MAX_NESTING:
-            raise ValueError("it must be one short value")
-        return tuple(place), tomllib.loads(f"value = {written}", parse_float=Decimal)["value"]
-    except (ValueError, ArithmeticError) as error:
-        message = _TOML_POSITION.sub("", one_line(error))
-        hint = "text needs quotes of its own, as --set 'bot.name=\"second\"'"
-        raise Problems([((), f"{show(without_password(written))} is no TOML value ({message}); {hint}")]) from error
-
-
-def _put(document: dict[str, Any], place: Place, value: object) -> None:
-    here: Any = document
-    for at, key in enumerate(place):
-        last = at == len(place) - 1
-        if isinstance(key, int) and isinstance(here, list) and key < len(here):
-            pass
-        elif isinstance(key, str) and isinstance(here, dict):
-            here.setdefault(key, {})
-        else:
-            kind = f"a list of {len(here)}" if isinstance(here, list) else "no list or table of that form"
-            raise Problems([((), f"{place[at - 1]!r} is {kind}, so it has no {key!r}")])
-        if last:
-            here[key] = value
-        here = here[key]
-
-
 def _shape(document: Mapping[str, Any], found: _Found) -> dict[str, Any]:
     for key in document:
         if key not in _TOP:
@@ -169,6 +119,7 @@ def _shape(document: Mapping[str, Any], found: _Found) -> dict[str, Any]:
     parts = {
         "bot": _filled(document, "bot", BotConfig, found),
         "journal": _filled(document, "journal", JournalConfig, found),
+        "log": _filled(document, "log", LogConfig, found),
         "exchanges": exchanges,
         "risk": _listed(document, "risk", found),
         "strategies": _named(document, "strategy", found, document.get("exchange", {})),

@@ -7,7 +7,7 @@ What the user wrote is a :class:`Config` of :class:`Table`; what those mean to t
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
@@ -16,32 +16,43 @@ from attrs import field, frozen
 
 from ..domain.redaction import without_password
 from ..errors import DomainError, Mistake
+from ..plugins import Pin
 from ..specs import ExchangeSpec, RiskSpec, SinkSpec, Spec, StrategySpec
 from .lines import Place
+from .validators import Between, Matching
 
-_BOT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
-_URL = re.compile(r"[a-z0-9]+(\+[a-z0-9]+)?://\S*")
 _SEED_MAX = 2**63 - 1
+_MAX_LOG_MB = 1_024
+_MAX_LOG_FILES = 100
 
 S = TypeVar("S", bound=Spec)
 
-
-def _valid_bot_name(_bot: object, _attribute: attrs.Attribute[Any], value: str) -> None:
-    # the name becomes a folder name in the state directory
-    if not _BOT_NAME.fullmatch(value):
-        raise DomainError(f"{value!r} must be 1-63 letters, digits, _ . - and start with a letter or digit")
-
-
-def _valid_seed(_bot: object, _attribute: attrs.Attribute[Any], value: int) -> None:
-    if not 0 <= value <= _SEED_MAX:
-        raise DomainError(f"{value} must be from 0 to {_SEED_MAX}")
+#: the name becomes a folder name in the state directory
+_VALID_BOT_NAME = Matching(
+    "[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", "must be 1-63 letters, digits, _ . - and start with a letter or digit"
+)
+_URL = r"[a-z0-9]+(\+[a-z0-9]+)?://\S*"
 
 
 def _valid_url(_journal: object, _attribute: attrs.Attribute[Any], value: str) -> None:
-    if not _URL.fullmatch(value):
+    if not re.fullmatch(_URL, value):
         raise DomainError(
             f"{without_password(value)!r} is no database URL; as sqlite:///bot.db or postgresql+psycopg://user@host/db"
         )
+
+
+_valid_url.json_schema = {"pattern": f"^(?:{_URL})$"}  # type: ignore[attr-defined]  # what an editor may know of it
+
+
+def _pins(entries: Iterable[str | Pin]) -> tuple[Pin, ...]:
+    return tuple(Pin(one) if isinstance(one, str) else one for one in entries)
+
+
+def _no_plugin_twice(_bot: object, _attribute: attrs.Attribute[Any], value: tuple[Pin, ...]) -> None:
+    names = [one.name for one in value]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DomainError(f"{twice[0]!r} stands twice")
 
 
 @frozen(kw_only=True)
@@ -51,15 +62,15 @@ class BotConfig:
     Args:
         name: the bot's name; files and journal rows carry it.
         mode: ``paper`` or ``live``; a backtest runs either (DECISIONS.md D-13).
-        plugins: entry-point names that may be imported; nothing else is.
+        plugins: entry-point names that may be imported, nothing else is; each may be pinned to a version and files.
         seed: the only source of randomness of a backtest.
         unguarded: switches the immutable limits off outside live trading (D-12).
     """
 
-    name: str = field(validator=_valid_bot_name)
+    name: str = field(validator=_VALID_BOT_NAME)
     mode: Literal["paper", "live"] = "paper"
-    plugins: tuple[str, ...] = ()
-    seed: int = field(default=1, validator=_valid_seed)
+    plugins: tuple[Pin, ...] = field(default=(), converter=_pins, validator=_no_plugin_twice)
+    seed: int = field(default=1, validator=Between(0, _SEED_MAX))
     unguarded: bool = False
 
 
@@ -72,6 +83,21 @@ class JournalConfig:
     """
 
     url: str | None = field(default=None, validator=attrs.validators.optional(_valid_url))
+
+
+@frozen(kw_only=True)
+class LogConfig:
+    """``[log]``: the JSON log of a running bot.
+
+    Args:
+        level: the least serious message that is kept.
+        rotate_mb: the file is closed and a new one begun at so many megabytes.
+        keep: closed files that are kept; older ones are deleted.
+    """
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    rotate_mb: int = field(default=10, validator=Between(1, _MAX_LOG_MB))
+    keep: int = field(default=5, validator=Between(1, _MAX_LOG_FILES))
 
 
 @frozen
@@ -115,11 +141,13 @@ class Config:
         source: the file as the user named it, for messages.
         text: its contents.
         lines: line of each key and table, for messages.
-        overrides: the ``--set`` arguments in force.
+        overrides: what was changed from outside the file: each place, and the ``--set PATH=VALUE`` or
+            ``BOT4__PATH=VALUE`` that changed it.
     """
 
     bot: BotConfig
     journal: JournalConfig
+    log: LogConfig = field(factory=LogConfig)
     exchanges: Mapping[str, Table]
     risk: tuple[Table, ...]
     strategies: Mapping[str, Table]
@@ -145,7 +173,7 @@ class Config:
         return f"{prefix}:///{self.base_dir / file}"
 
     def mistake(self, at: Place, message: str) -> Mistake:
-        """A mistake at a place of this document, with its line or the ``--set`` that brought it."""
+        """A mistake at a place of this document, with its line or the override that brought it."""
         return locate(at, message, source=self.source, lines=self.lines, overrides=self.overrides)
 
 
@@ -188,10 +216,15 @@ def _plain_key(key: str) -> bool:
 def locate(
     at: Place, message: str, *, source: str, lines: Mapping[Place, int], overrides: Mapping[Place, str]
 ) -> Mistake:
-    """A mistake with the best place known: the ``--set`` it came from, its own line, or its nearest table's."""
+    """A mistake with the best place known: the override it came from, its own line, or its nearest table's."""
+    if at not in lines and not any(at[:length] in overrides for length in range(len(at), 0, -1)):
+        # a table that stands nowhere in the file came with what was put into it
+        for place, change in overrides.items():
+            if place[: len(at)] == at:
+                return Mistake(show_path(at), message, None, change)
     for length in range(len(at), -1, -1):
         if at[:length] in overrides:
-            return Mistake(show_path(at), message, None, f"--set {overrides[at[:length]]}")
+            return Mistake(show_path(at), message, None, overrides[at[:length]])
         if at[:length] in lines:
             return Mistake(show_path(at), message, lines[at[:length]], source)
     return Mistake(show_path(at), message, None, source)

@@ -12,6 +12,7 @@ from ..specs import NEEDED_TO_TRADE, RESERVED_KEYS, ExchangeSpec, RiskSpec, Sink
 from ..strategy import Strategy
 from .lines import Place
 from .model import Config, Part, Plan, S, Table
+from .secrets import SecretReader
 from .strategy_file import is_file_use, load_strategy_file
 from .structure import Problems, structure
 
@@ -33,9 +34,9 @@ def resolve(config: Config, registry: Registry) -> Plan:
             plugin's class refuses, exchanges that cannot do what a strategy asks of them.
     """
     found: _Found = []
-    for position, name in enumerate(config.bot.plugins):
-        if name in registry.missing:
-            found.append((("bot", "plugins", position), registry.missing[name]))
+    for position, pin in enumerate(config.bot.plugins):
+        if pin.name in registry.missing:
+            found.append((("bot", "plugins", position), registry.missing[pin.name]))
     asked = (config, registry, found)
     exchanges = {name: _part(table, ExchangeSpec, *asked) for name, table in config.exchanges.items()}
     risk = [_part(table, RiskSpec, *asked) for table in config.risk]
@@ -60,7 +61,8 @@ def _part(table: Table, spec_type: type[S], config: Config, registry: Registry, 
     try:
         spec = _spec(table, spec_type, config, registry)
         at = table.at
-        settings = structure(table.settings, spec.strategy if isinstance(spec, StrategySpec) else spec.settings)
+        wanted = spec.strategy if isinstance(spec, StrategySpec) else spec.settings
+        settings = structure(table.settings, wanted, SecretReader(config.base_dir))
     except Problems as problems:
         found.extend(problems.below(*at))
         return None

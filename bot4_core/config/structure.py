@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import typing
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
@@ -20,8 +21,14 @@ from cattrs import Converter
 from cattrs.errors import StructureHandlerNotFoundError
 
 from ..domain.money import parse_decimal
+from ..domain.secret import Secret
 from ..errors import DomainError, nearest, one_line
+from ..plugins import Pin
 from .lines import Place
+from .secrets import NotFound, SecretReader
+
+#: What reads the secrets while one table is filled; the converter's hooks take no argument of ours.
+_SECRETS: ContextVar[SecretReader | None] = ContextVar("secrets", default=None)
 
 _SHOWN = 60
 #: A TOML integer is at most 64 bits wide; Python's parser takes any.
@@ -52,16 +59,24 @@ def show(value: object) -> str:
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
-def structure(value: object, wanted: Any) -> Any:
+def structure(value: object, wanted: Any, secrets: SecretReader | None = None) -> Any:
     """The value as the wanted type.
 
     Args:
         value: what tomllib gave, numbers with a point as Decimal.
         wanted: an attrs class, or any type its fields may have.
+        secrets: reads what fields of type Secret name; without it those of the surrounding call, else paths are
+            relative to the current folder.
 
     Raises:
         Problems: with every mistake in it.
     """
+    if secrets is not None:
+        token = _SECRETS.set(secrets)
+        try:
+            return structure(value, wanted)
+        finally:
+            _SECRETS.reset(token)
     try:
         return _CONVERTER.structure(value, wanted)
     except StructureHandlerNotFoundError as error:
@@ -218,6 +233,22 @@ def _path(value: object, _: Any) -> Path:
     return Path(_text(value, None))
 
 
+def _secret(value: object, _: Any) -> Secret:
+    try:
+        return (_SECRETS.get() or SecretReader(Path.cwd())).read(value)
+    except NotFound as error:
+        raise Problems([(error.at, str(error))]) from error
+
+
+def _pin(value: object, _: Any) -> Pin:
+    if isinstance(value, str):
+        return Pin(value)
+    if not isinstance(value, Mapping):
+        raise Problems([((), f"{show(value)} must be a plugin's name, or {{ name = …, version = …, sha256 = … }}")])
+    pin: Pin = _attrs_hook(value, Pin)
+    return pin
+
+
 def _items(value: object, type_of: Callable[[int], Any]) -> list[Any]:
     if not isinstance(value, list):
         raise Problems([((), f"{show(value)} must be a list")])
@@ -270,7 +301,7 @@ def _is_mapping(wanted: Any) -> bool:
 def _make_converter() -> Converter:
     converter = Converter(detailed_validation=False)
     hooks: dict[Any, Callable[[object, Any], Any]] = {
-        bool: _bool, int: _int, float: _float, str: _text, Decimal: _decimal, Path: _path,
+        bool: _bool, int: _int, float: _float, str: _text, Decimal: _decimal, Path: _path, Secret: _secret, Pin: _pin,
     }  # fmt: skip
     for wanted, hook in hooks.items():
         converter.register_structure_hook(wanted, hook)

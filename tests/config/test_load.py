@@ -152,7 +152,7 @@ def test_every_mistake_is_reported_at_once_each_on_its_line(write: Write) -> Non
         ":15 $.strategy.trend.trade[2]: 'BTC/USDT' must read EXCHANGE:BASE/QUOTE, as 'main:BTC/USDT'",
         ":15 $.strategy.trend.trade[3]: 4 must read EXCHANGE:BASE/QUOTE, as 'main:BTC/USDT'",
         ":15 $.strategy.trend.trade[4]: 'main:BTC/USDT' stands twice",
-        ":16 $.snik: unknown table; allowed: bot, journal, exchange, risk, strategy, sink; did you mean 'sink'?",
+        ":16 $.snik: unknown table; allowed: bot, journal, log, exchange, risk, strategy, sink; did you mean 'sink'?",
     ]
 
 
