@@ -17,7 +17,7 @@ from ..domain.limits import GUARD, Limits
 from ..domain.redaction import without_secrets
 from ..errors import Bot4Error, ConfigError, HistoryError, Mistake, PluginLoadError
 from ..history.catalogue import Catalogue
-from ..journal.records import RunInfo
+from ..journal.records import Mode, RunInfo
 from ..journal.sinks import SinkFeed
 from ..native.latch import Latch
 from ..protocols import Replay, RiskPolicy, Sink
@@ -31,8 +31,8 @@ from .orders import ClientIds, OrderTable
 from .rules import Venue
 from .series import Feed
 
-#: marks this installation's orders in their client ids; a backtest has no venue to share
-_BACKTEST_TAG = 0xB4
+#: marks this installation's orders in their client ids; a simulated venue is shared with nobody
+_TAG = 0xB4
 
 _T = TypeVar("_T")
 
@@ -57,13 +57,13 @@ class Assembly:
     policies: tuple[tuple[str, RiskPolicy], ...]
     latch: Latch
 
-    def run_info(self, run_id: str, created_ns: int) -> RunInfo:
+    def run_info(self, run_id: str, created_ns: int, mode: Mode = "backtest") -> RunInfo:
         """What the journal keeps of this run."""
         config, account = self.plan.config, self.account
         return RunInfo(
             run_id=run_id,
             bot=config.bot.name,
-            mode="backtest",
+            mode=mode,
             created_ns=created_ns,
             seed=config.bot.seed,
             config=_effective(config),
@@ -99,13 +99,18 @@ class Assembly:
         pairs = {asset: (ours.get(asset, 0), units) for asset, units in theirs.items()}
         return {asset: pair for asset, pair in pairs.items() if pair[0] != pair[1]}
 
-    def engine(self, recorder: Recorder) -> Engine:
-        """The engine, wired; its facts go to ``recorder``."""
+    def engine(self, recorder: Recorder, *, fresh_ids: bool = False) -> Engine:
+        """The engine, wired.
+
+        Args:
+            recorder: takes its facts.
+            fresh_ids: client ids that no other process draws (paper, live), in place of the seed's (D-6).
+        """
         exchange, account, bot = self.exchange, self.account, self.plan.config.bot
         orders = OrderTable(len(account.instruments))
         venue = Venue(shorting=exchange.shorting, leverage=exchange.leverage, taker_fee=exchange.taker_fee)
         gate = Gate(self.limits, account, orders, self.latch, venue, self.policies)
-        desk = Desk(account, orders, gate, ClientIds(_BACKTEST_TAG, bot.seed), recorder, self.latch)
+        desk = Desk(account, orders, gate, ClientIds(_TAG, None if fresh_ids else bot.seed), recorder, self.latch)
         history = max((strategy.history for _, strategy, _ in self._strategies()), default=1)
         feeds = [
             Feed(instrument, index, interval, max(1, history))

@@ -230,6 +230,25 @@ class Engine:
         desk.cancel_entries()
         self.flatten(f"halt: {rule}")
 
+    def heed(self, mode: Mode, who: str, reason: str) -> None:
+        """The latch was moved from outside: it is journaled, and entries end unless it is ACTIVE again (K-6).
+
+        Args:
+            mode: the latch's mode now.
+            who, reason: as its note says.
+        """
+        desk = self.desk
+        blob = {
+            "mode": mode.name.lower(),
+            "reason": f"{reason} (by {who})" if who else reason,
+            "rule": "latch",
+            "measured": mode.name,
+            "limit": Mode.ACTIVE.name,
+        }
+        desk.journal(desk.now, 0, Kind.HALT, 0, (int(mode), 0, 0, 0, 0, 0), blob)
+        if mode is not Mode.ACTIVE:
+            desk.cancel_entries()
+
     def flatten(self, tag: str) -> None:
         """Closes every position at market."""
         for index in range(len(self.feeds)):

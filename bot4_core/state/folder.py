@@ -68,8 +68,15 @@ class BotFolder:
         return self.path / "log" / "bot4.jsonl"
 
     def exists(self) -> bool:
-        """Whether the bot has ever started here."""
-        return self.path.is_dir()
+        """Whether the bot has ever started here.
+
+        Raises:
+            Bot4Error: the state directory cannot be looked into.
+        """
+        try:
+            return self.path.is_dir()
+        except OSError as error:
+            raise Bot4Error(f"{self.path}: cannot be looked at: {error.strerror}; is it another user's?") from error
 
     def prepare(self) -> None:
         """Makes the folder of a bot that starts for the first time, with an ACTIVE latch in it.
@@ -84,7 +91,9 @@ class BotFolder:
             return
         draft = self.path.with_name(f".{self.name}.{os.getpid()}")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for each in (self.path.parent.parent, self.path.parent):  # the mode of parents=True is the umask's
+                each.mkdir(parents=True, exist_ok=True, mode=0o700)
+            shutil.rmtree(draft, ignore_errors=True)  # of a process with our number that died in the middle of this
             draft.mkdir(mode=0o700)
             Latch.create(draft / self.latch_path.name, self.name, who="first start", ts=time.time_ns()).close()
             os.rename(draft, self.path)
@@ -112,8 +121,8 @@ class BotFolder:
         except OSError as error:
             raise Bot4Error(f"{self.lock_path}: cannot be opened: {error.strerror}") from error
         try:
-            if not _take(fd):
-                holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            if not _take(fd, _LOCK_TRIES):
+                holder = self.holder() or "unknown"
                 raise AlreadyRunning(f"bot {self.name} is running already (process {holder}): stop that one first")
             os.ftruncate(fd, 0)
             os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
@@ -121,12 +130,39 @@ class BotFolder:
         finally:
             os.close(fd)  # gives the lock back
 
-    def is_running(self) -> bool:
-        """Whether a trading process holds the lock now."""
+    @contextmanager
+    def recorder_lock(self, timeout_s: float) -> Iterator[int]:
+        """The lock of the bot's recorder, which inherits it: it is free once the recorder of the last run has ended.
+
+        Args:
+            timeout_s: how long that one is waited for.
+
+        Yields:
+            The file descriptor to hand on to the recorder.
+
+        Raises:
+            AlreadyRunning: it still works on the last run's records.
+        """
+        fd = os.open(self.path / "recorder.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            fd = os.open(self.lock_path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
+            if not _take(fd, max(1, int(timeout_s / _LOCK_WAIT_S))):
+                raise AlreadyRunning(f"the recorder of {self.name}'s last run is still at work: wait, or end it")
+            yield fd
+        finally:
+            os.close(fd)
+
+    def is_running(self) -> bool:
+        """Whether a trading process holds the lock now.
+
+        Raises:
+            Bot4Error: nobody can say, because the lock file cannot be opened.
+        """
+        try:
+            fd = os.open(self.lock_path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except FileNotFoundError:
             return False
+        except OSError as error:
+            raise Bot4Error(f"{self.lock_path}: cannot be opened: {error.strerror}") from error
         try:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -135,38 +171,58 @@ class BotFolder:
             os.close(fd)
         return False
 
+    def holder(self) -> int | None:
+        """Process id in the lock file: of who holds the lock, or held it last; None when it cannot be read."""
+        try:
+            fd = os.open(self.lock_path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError:
+            return None
+        try:
+            text = os.read(fd, 32).strip()
+        except OSError:
+            return None
+        finally:
+            os.close(fd)
+        return int(text) if text.isdigit() else None
+
 
 def bot_folder(name: str) -> BotFolder:
     """The folder of a bot that has started here before.
 
     Raises:
         ConfigError: there is none; the message names those that are.
+        Bot4Error: the state directory cannot be read.
     """
-    folder = BotFolder.of(name)
-    if os.sep in name or name.startswith(".") or not folder.exists():
-        known = [one.name for one in bot_folders()]
+    known = [one.name for one in bot_folders()]
+    if name not in known:
         named = ", ".join(known) or "none"
         hint = nearest(name, known)
         raise ConfigError(f"no bot named {name!r} has started here ({state_dir()}); known: {named}{hint}")
-    return folder
+    return BotFolder.of(name)
 
 
 def bot_folders() -> list[BotFolder]:
-    """Every bot that has started here, by name."""
+    """Every bot that has started here, by name.
+
+    Raises:
+        Bot4Error: the state directory cannot be read.
+    """
     try:
-        names = sorted(one.name for one in (state_dir() / "bots").iterdir() if one.is_dir())
-    except OSError:
+        names = sorted(one.name for one in os.scandir(state_dir() / "bots") if one.is_dir())
+    except FileNotFoundError:
         return []
+    except OSError as error:
+        raise Bot4Error(f"{state_dir()}: the bots cannot be listed: {error.strerror}") from error
     return [BotFolder.of(name) for name in names if not name.startswith(".")]
 
 
-def _take(fd: int) -> bool:
-    for attempt in range(_LOCK_TRIES):
+def _take(fd: int, tries: int) -> bool:
+    for attempt in range(tries):
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
         except BlockingIOError:
-            if attempt < _LOCK_TRIES - 1:
+            if attempt < tries - 1:
                 time.sleep(_LOCK_WAIT_S)
     return False
 
