@@ -121,6 +121,7 @@ def run_strategy(
     *,
     exchange: Mapping[str, object] | None = None,
     risk: Mapping[str, object] | None = None,
+    trade: Sequence[str] | None = None,
     seed: int = 1,
     unguarded: bool = False,
     **settings: object,
@@ -132,6 +133,7 @@ def run_strategy(
         bars: from :func:`bars_from_closes`, of one instrument or of several.
         exchange: settings of the simulated exchange, over its defaults and 100,000 of the first quote asset.
         risk: settings of the default risk policy.
+        trade: symbols the strategy trades; all of ``bars`` when None.
         seed: of the run.
         unguarded: switches the immutable limits off.
         settings: the strategy's own.
@@ -145,7 +147,7 @@ def run_strategy(
     with tempfile.TemporaryDirectory(prefix="bot4-test-") as folder:
         names = [_write(Path(folder), each) for each in several]
         table = {"history": names, "balances": {several[0][0].quote: "100000"}, **(exchange or {})}
-        symbols = [instrument.symbol for instrument, _ in several]
+        symbols = [instrument.symbol for instrument, _ in several] if trade is None else list(trade)
         plan = _plan(Path(folder), registry, table, risk or {}, seed, unguarded)
         plan = _with_strategy(plan, strategy, settings, symbols)
         with Store.open(f"sqlite:///{folder}/journal.db", mode="backtest") as store:

@@ -9,6 +9,14 @@ _FRIDAY = 4
 
 
 class Bands(Strategy):
+    """Back to the average.
+
+    Args:
+        length: bars of the average and of the deviation around it.
+        width: how many deviations away an entry is.
+        size: of an entry, as a fraction of equity.
+    """
+
     length: int = 48
     width: Decimal = Decimal(2)
     size: Decimal = Decimal("0.015")

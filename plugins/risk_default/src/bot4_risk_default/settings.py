@@ -26,7 +26,19 @@ def _limit(default: Any) -> Any:
 
 @frozen(kw_only=True)
 class RiskDefaultSettings:
-    """What ``[[risk]] use = "default"`` takes; ``bot4_core.sdk.Limits`` says what each limit means."""
+    """What ``[[risk]]`` with ``use = "default"`` takes; the rules they feed are described at ``bot4_core.sdk.Limits``.
+
+    Args:
+        position: notional in one base asset over equity, ratio.
+        drawdown: loss from the equity peak that stops the bot, ratio.
+        stop_distance: farthest protective stop from the worst acceptable fill, ratio.
+        collar: how much worse than the mark a market order is assumed to fill, ratio.
+        open_orders: working entry orders at once.
+        open_orders_per_symbol: the same for one instrument.
+        max_notional: largest order in the reporting asset.
+        orders_per_second: entry orders accepted within any second.
+        duplicate_window_s: an equal entry order within so many seconds is a duplicate.
+    """
 
     position: Decimal = _limit(Decimal("0.02"))
     drawdown: Decimal = _limit(Decimal("0.15"))
