@@ -1,16 +1,20 @@
-"""``bot4 plugins``: what is installed, whether it works, and what a venue lists."""
+"""``bot4 plugins``: what is installed, whether it works, what it offers, and what a venue lists."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from attrs import evolve
 
 from ..errors import Mistake
+from ..plugin_check import CHECK_TIMEOUT_S, PluginStatus, check_all, find_name
+from ..plugin_check import check as try_out
 from ..plugins import PluginInfo, listing
-from .output import emit, json_option
+from .output import console, emit, json_option
 
 if TYPE_CHECKING:
     from ..domain.instrument import Instrument
@@ -20,7 +24,18 @@ _MAX_LIST_BYTES = 64 * 1024 * 1024
 
 @click.group()
 def plugins() -> None:
-    """List and check installed plugins, and read a venue's instruments with one."""
+    """List, check and explain installed plugins, and read a venue's instruments with one."""
+
+
+_timeout_option = click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=0, max=3600, min_open=True),
+    default=CHECK_TIMEOUT_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long one plugin may take to load.",
+)
 
 
 @plugins.command(name="list")
@@ -32,9 +47,42 @@ def list_(ctx: click.Context, checked: bool, as_json: bool) -> None:
 
     With --check the exit code is 5 when a plugin does not work.
     """
-    rows = _checked() if checked else [_row(info) for info in listing()]
-    emit({"plugins": rows}, as_json, lambda: _render(rows, checked))
-    if any(row["status"] not in (None, "ok", "disabled") for row in rows):
+    if checked:
+        _report(ctx, (), CHECK_TIMEOUT_S, as_json)
+        return
+    rows = [_row(info) for info in listing()]
+    emit({"plugins": rows}, as_json, lambda: _render(rows, ["kind", "name", "distribution", "version"]))
+
+
+@plugins.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@_timeout_option
+@json_option
+@click.pass_context
+def check(ctx: click.Context, names: tuple[str, ...], timeout_s: float, as_json: bool) -> None:
+    """Load each plugin in a process of its own and say how it fares.
+
+    NAME is a plugin, as exchange-sim or sim; without one every installed plugin is tried. The exit code is 5 when one
+    does not work.
+    """
+    _report(ctx, [find_name(name, timeout_s=timeout_s) for name in names], timeout_s, as_json)
+
+
+@plugins.command()
+@click.argument("name")
+@_timeout_option
+@json_option
+@click.pass_context
+def show(ctx: click.Context, name: str, timeout_s: float, as_json: bool) -> None:
+    """Settings, capabilities and the line that pins a plugin.
+
+    NAME is a plugin, as exchange-sim or sim. It is loaded in a process of its own; the exit code is 5 when it does not
+    work.
+    """
+    status = try_out(find_name(name, timeout_s=timeout_s), timeout_s=timeout_s)
+    data = _explained(status)
+    emit(data, as_json, lambda: _render_explained(data))
+    if not status.usable:
         ctx.exit(5)
 
 
@@ -104,24 +152,98 @@ def _row(info: PluginInfo) -> dict[str, Any]:
         "offers": None,
         "status": None,
         "reason": None,
+        "warnings": None,
     }
 
 
-def _checked() -> list[dict[str, Any]]:
-    from ..plugin_check import check_all
-
-    return [
-        _row(one.info) | {"offers": list(one.offers), "status": one.status, "reason": one.reason} for one in check_all()
+def _report(ctx: click.Context, names: Sequence[str], timeout_s: float, as_json: bool) -> None:
+    found = check_all(names, timeout_s=timeout_s)
+    rows = [
+        _row(one.info)
+        | {
+            "offers": list(one.offers),
+            "status": one.status,
+            "reason": one.reason,
+            "warnings": list(one.warnings),
+        }
+        for one in found
     ]
+    columns = ["kind", "name", "distribution", "version", "status", "offers"]
+    emit({"plugins": rows}, as_json, lambda: _render(rows, columns))
+    if not all(one.usable for one in found):
+        ctx.exit(5)
 
 
-def _render(rows: list[dict[str, Any]], checked: bool) -> None:
+def _explained(status: PluginStatus) -> dict[str, Any]:
+    from ..errors import PluginError
+    from ..plugins import Pin, entries_by_name
+    from ..plugins.files import digest
+    from ..plugins.metadata import is_own
+
+    info = status.info
+    entry = entries_by_name()[info.name][0]
+    try:
+        sha256 = digest(entry)
+    except PluginError as error:
+        sha256, status = None, evolve(status, warnings=(*status.warnings, str(error)))
+    pin = None if sha256 is None else Pin(info.name, info.version, sha256).as_toml()
+    return {
+        "kind": info.kind,
+        "name": info.name,
+        "distribution": info.distribution,
+        "version": info.version,
+        "target": info.target,
+        "own": is_own(entry),
+        "sha256": sha256,
+        "pin": pin,
+        "status": status.status,
+        "reason": status.reason,
+        "warnings": list(status.warnings),
+        "offers": [dict(one) for one in status.details],
+    }
+
+
+def _render_explained(data: Mapping[str, Any]) -> None:
+    click.echo(f"{data['name']}: {data['distribution']} {data['version']}, imported from {data['target']}")
+    own = "; part of bot4 itself, it needs no place there" if data["own"] else ""
+    click.echo(f"[bot] plugins entry{own}:\n  {data['pin'] or repr(data['name'])}")
+    if data["status"] != "ok":
+        click.echo(f"{data['status']}: {data['reason']}")
+    for text in data["warnings"]:
+        click.echo(f"warning: {text}")
+    for offer in data["offers"]:
+        click.echo(f"\n{offer['kind']} {offer['name']}: {offer['summary'] or 'says nothing of itself'}")
+        if offer["capabilities"]:
+            click.echo(f"capabilities: {', '.join(offer['capabilities'])}")
+        if offer["settings"]:
+            _settings_table(offer["settings"])
+        else:
+            click.echo("no settings")
+
+
+def _settings_table(settings: Sequence[Mapping[str, Any]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("setting", "type", "default", "meaning"):
+        table.add_column(column, overflow="fold")
+    for one in settings:
+        default = "required" if one["required"] else json.dumps(one["default"], ensure_ascii=False)
+        table.add_row(*map(Text, (one["name"], one["type"], default, one["doc"])))
+    console().print(table)
+
+
+def _render(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
     if not rows:
         click.echo("no plugins are installed", err=True)
         return
-    columns = ["kind", "name", "distribution", "version"] + (["status", "offers", "reason"] if checked else [])
-    cells = [[_cell(row[column]) for column in columns] for row in rows]
-    _table(columns, cells)
+    _table(columns, [[_cell(row[column]) for column in columns] for row in rows])
+    for row in rows:
+        if row["reason"]:
+            click.echo(f"{row['name']}: {row['reason']}")
+        for text in row["warnings"] or ():
+            click.echo(f"{row['name']}: warning: {text}")
 
 
 def _table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
