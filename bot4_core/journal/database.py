@@ -25,13 +25,16 @@ Access = Literal["read", "backtest", "paper", "live"]
 
 _SQLITE_MIN = (3, 37)
 _BUSY_MS = 30_000
-#: Pragma, value to set, value that must be read back.
-_PRAGMAS = (("busy_timeout", _BUSY_MS, _BUSY_MS), ("foreign_keys", 1, 1), ("recursive_triggers", 1, 1))
+#: Pragmas to set, with the value that must be read back.
+_PRAGMAS = (("foreign_keys", 1), ("recursive_triggers", 1))
 #: NORMAL in WAL mode does not fsync a commit, and unlike OFF cannot corrupt a file that also holds paper runs.
 _SQLITE_SYNCHRONOUS = {"read": 1, "backtest": 1, "paper": 2, "live": 2}
 #: 64 MiB of journal before a backtest's WAL is folded into its file
 _BACKTEST_WAL_PAGES = 16_384
 _PG_SAFE = ("fsync", "full_page_writes", "synchronous_commit")
+#: Seconds for a new connection of somebody who must not wait, and milliseconds until a peer that is silent counts as
+#: gone; what the URL says stands over them.
+_PG_IMPATIENT = {"connect_timeout": 2, "tcp_user_timeout": 10_000}
 
 
 def parse_url(url: str) -> sa.URL:
@@ -83,8 +86,13 @@ def one_line(url: sa.URL, doing: str) -> Iterator[None]:
         raise StoreError(f"journal {show(url)}: {doing}: {reason[:300]}") from error
 
 
-def connect(url: sa.URL, access: Access) -> sa.Engine:
+def connect(url: sa.URL, access: Access, *, busy_ms: int | None = None) -> sa.Engine:
     """An engine whose connections are set up, and proved to be, for this access.
+
+    Args:
+        url: of the journal.
+        access: what for.
+        busy_ms: longest wait for another writer's lock; None is 30 s in SQLite and no bound in PostgreSQL.
 
     Raises:
         StoreError: SQLite is too old, a driver is missing, or a directory cannot be made.
@@ -100,16 +108,19 @@ def connect(url: sa.URL, access: Access) -> sa.Engine:
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise StoreError(f"journal {file}: cannot make its directory: {error.strerror}") from error
+    impatient: dict[str, Any] = {}
+    if busy_ms is not None and url.get_backend_name() != "sqlite":
+        impatient = {name: value for name, value in _PG_IMPATIENT.items() if name not in url.query}
     try:
-        engine = sa.create_engine(url)
+        engine = sa.create_engine(url, connect_args=impatient)
     except (ImportError, NoSuchModuleError) as error:
         raise StoreError(
             f"journal {show(url)}: the driver is missing: install bot4-core with its extra 'postgres'"
         ) from error
     if url.get_backend_name() == "sqlite":
-        _prepare_sqlite(engine, access, in_memory=file is None)
+        _prepare_sqlite(engine, access, _BUSY_MS if busy_ms is None else busy_ms, in_memory=file is None)
     else:
-        _prepare_postgres(engine, access)
+        _prepare_postgres(engine, access, busy_ms)
     return engine
 
 
@@ -118,12 +129,12 @@ def writing(engine: sa.Engine) -> sa.Engine:
     return engine.execution_options(bot4_write=True)
 
 
-def _prepare_sqlite(engine: sa.Engine, access: Access, *, in_memory: bool) -> None:
+def _prepare_sqlite(engine: sa.Engine, access: Access, busy_ms: int, *, in_memory: bool) -> None:
     def on_connect(raw: Any, record: ConnectionPoolEntry) -> None:
         raw.isolation_level = None  # we say BEGIN ourselves
-        for name, value, expected in _PRAGMAS:
+        for name, value in (("busy_timeout", busy_ms), *_PRAGMAS):
             raw.execute(f"PRAGMA {name} = {value}").fetchall()
-            _expect(name, raw.execute(f"PRAGMA {name}").fetchone()[0], expected)
+            _expect(name, raw.execute(f"PRAGMA {name}").fetchone()[0], value)
         mode = raw.execute("PRAGMA journal_mode" if access == "read" else "PRAGMA journal_mode = WAL").fetchone()[0]
         if access != "read":
             _expect("journal_mode", mode, "memory" if in_memory else "wal")
@@ -140,9 +151,11 @@ def _prepare_sqlite(engine: sa.Engine, access: Access, *, in_memory: bool) -> No
     event.listen(engine, "begin", on_begin)
 
 
-def _prepare_postgres(engine: sa.Engine, access: Access) -> None:
+def _prepare_postgres(engine: sa.Engine, access: Access, busy_ms: int | None) -> None:
     def on_connect(raw: Any, record: ConnectionPoolEntry) -> None:
         with raw.cursor() as cursor:
+            if busy_ms is not None:
+                cursor.execute(f"SET lock_timeout = {busy_ms:d}")
             if access == "backtest":
                 cursor.execute("SET synchronous_commit = off")
             if access in ("paper", "live"):

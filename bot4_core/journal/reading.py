@@ -73,6 +73,15 @@ class RunRecord:
         return tuple(event for event in self.risk_events if event.action == "denied")
 
 
+@frozen
+class StoredRun:
+    """A run as a writer finds it: its key in the database, who ran, and whether it has ended."""
+
+    key: int
+    info: RunInfo
+    finished: bool
+
+
 _RUN_COLUMNS = tuple(t.runs.c[field] for field in RunRow.__struct_fields__)
 _EQUITY_COLUMNS = (
     t.equity.c.ts,
@@ -114,6 +123,41 @@ def find_run(connection: sa.Connection, run: str) -> tuple[int, RunRow]:
         names = ", ".join(row["run_id"] for row in found[:3]) + (", ..." if len(found) > 3 else "")
         raise StoreError(f"several runs begin with {run!r}: {names}; write more of the id")
     return int(found[0]["id"]), _run_row(found[0])
+
+
+def unfinished_runs(connection: sa.Connection, bot: str) -> list[RunRow]:
+    """Paper and live runs of a bot without an end, oldest first."""
+    mine = (t.runs.c.bot == bot) & t.runs.c.finished.is_(False) & t.runs.c.mode.in_(("paper", "live"))
+    query = sa.select(*_RUN_COLUMNS).where(mine).order_by(t.runs.c.created_ns, t.runs.c.id)
+    return [_run_row(row) for row in connection.execute(query).mappings()]
+
+
+def stored_run(connection: sa.Connection, run_id: str) -> StoredRun:
+    """The run of exactly this id; StoreError when there is none."""
+    found = connection.execute(sa.select(t.runs.c.id, t.runs.c.finished).where(t.runs.c.run_id == run_id)).first()
+    if found is None:
+        raise StoreError(f"no run {run_id!r}: see bot4 runs")
+    return StoredRun(int(found.id), read_info(connection, int(found.id)), bool(found.finished))
+
+
+def last_seq(connection: sa.Connection, run_id: str) -> int | None:
+    """Seq of the newest record of the run of exactly this id; None without such a run."""
+    newest = sa.select(sa.func.max(t.events.c.seq)).where(t.events.c.run == _key_of(run_id)).scalar_subquery()
+    return connection.execute(sa.select(newest)).scalar()
+
+
+def read_after(connection: sa.Connection, run_id: str, seq: int, limit: int) -> list[Record]:
+    """Records of exactly this run id behind ``seq``, at most ``limit``, in seq order."""
+    behind = (t.events.c.run == _key_of(run_id)) & (t.events.c.seq > seq)
+    query = sa.select(t.events).where(behind).order_by(t.events.c.seq).limit(limit)
+    return [
+        Record(seq, ts, instrument, kind, flags, (v0, v1, v2, v3, v4, v5), blob)
+        for _run, seq, ts, instrument, kind, flags, v0, v1, v2, v3, v4, v5, blob in connection.execute(query)
+    ]
+
+
+def _key_of(run_id: str) -> sa.ScalarSelect[int]:
+    return sa.select(t.runs.c.id).where(t.runs.c.run_id == run_id).scalar_subquery()
 
 
 def read_run(connection: sa.Connection, run: str) -> RunRecord:

@@ -14,6 +14,7 @@ from attrs import field, frozen
 from attrs.validators import in_
 
 from ..domain.instrument import Instrument
+from ..domain.redaction import hide, hide_in
 from ..errors import StoreError
 
 #: Version of the record and blob conventions, word 0 of RUN_START. A reader refuses a higher one.
@@ -21,6 +22,8 @@ JOURNAL_FORMAT = 1
 
 Mode = Literal["backtest", "paper", "live"]
 MODES: tuple[Mode, ...] = ("backtest", "paper", "live")
+
+_encode = msgspec.json.Encoder().encode
 
 #: The six words of a record.
 Words = tuple[int, int, int, int, int, int]
@@ -36,6 +39,31 @@ class Record(NamedTuple):
     flags: int
     v: Words
     blob: str | None
+
+
+class JournalDamaged(StoreError):
+    """A record, or what the database has of a run, that trying again cannot help: a gap, a broken frame or blob."""
+
+
+def encode_blob(blob: Mapping[str, Any], seq: int) -> str:
+    """A blob as JSON text without any secret of this process; StoreError when it is not JSON."""
+    try:
+        text = _encode(blob).decode()
+        if hide(text) != text:  # a strategy's tag, an error's words
+            text = _encode(hide_in(blob)).decode()
+        return text
+    except (TypeError, ValueError, msgspec.MsgspecError) as error:
+        raise StoreError(f"the blob of seq {seq} is not JSON: {error}") from error
+
+
+def start_words() -> Words:
+    """The words of RUN_START."""
+    return (JOURNAL_FORMAT, 0, 0, 0, 0, 0)
+
+
+def end_words(summary: Mapping[str, Any]) -> Words:
+    """The words of RUN_END: ``events`` and ``wakes`` of the run's summary."""
+    return (int(summary.get("events", 0)), int(summary.get("wakes", 0)), 0, 0, 0, 0)
 
 
 class FailureBlob(msgspec.Struct, frozen=True):

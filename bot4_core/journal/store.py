@@ -20,7 +20,7 @@ from . import reading
 from . import tables as t
 from .database import Access, bare, connect, one_line, parse_url, show, sqlite_file, writing
 from .inserts import BulkInsert, Row
-from .reading import EquityCurve, RunRecord, RunRow
+from .reading import EquityCurve, RunRecord, RunRow, StoredRun
 from .records import Record, RunInfo
 from .rows import Rows
 
@@ -69,13 +69,15 @@ class Store:
         }
 
     @classmethod
-    def open(cls, url: str, *, mode: Access, create: bool = True) -> Store:
+    def open(cls, url: str, *, mode: Access, create: bool = True, busy_ms: int | None = None) -> Store:
         """Opens the journal; a new SQLite file gets its tables here.
 
         Args:
             url: ``sqlite:///FILE`` or ``postgresql+psycopg://USER@HOST/NAME``.
             mode: what for; paper and live wait for the disk on every write and prove that the database does.
             create: whether a missing SQLite file may be made. Reading (mode "read") never makes one.
+            busy_ms: longest wait for another writer, and for PostgreSQL's network in about that time; None waits
+                30 s in SQLite, and as long as it takes in PostgreSQL.
 
         Raises:
             StoreError: no journal there, its schema is older or newer, or the database cannot be used.
@@ -85,7 +87,7 @@ class Store:
         create = create and mode != "read"
         if file is not None and not create and not file.is_file():
             raise StoreError(f"there is no journal at {file}: run a bot first, or name another database")
-        engine = connect(parsed, mode)
+        engine = connect(parsed, mode, busy_ms=busy_ms)
         try:
             with one_line(parsed, "opening it"):
                 _require_schema(engine, parsed, create=create)
@@ -204,6 +206,36 @@ class Store:
         """A run's records in seq order, not all in memory at once; ``run`` and errors as in :meth:`load`."""
         with self._reading(f"run {run}") as connection:
             yield from reading.read_records(connection, reading.find_run(connection, run)[0])
+
+    def records_after(self, run_id: str, seq: int, limit: int) -> list[Record]:
+        """The next records of a run, for whoever reads along while another process writes: cheap, by the index.
+
+        Args:
+            run_id: the whole id; a run that has not begun has no records.
+            seq: of the last record already seen, -1 for none.
+            limit: most records.
+        """
+        with self._reading(f"run {run_id}") as connection:
+            return reading.read_after(connection, run_id, seq, limit)
+
+    def last_seq(self, run_id: str) -> int | None:
+        """Seq of a run's newest record; None when there is no run of that whole id."""
+        with self._reading(f"run {run_id}") as connection:
+            return reading.last_seq(connection, run_id)
+
+    def find(self, run_id: str) -> StoredRun:
+        """What a writer needs to go on with a run.
+
+        Raises:
+            StoreError: no run has this id.
+        """
+        with self._reading(f"run {run_id}") as connection:
+            return reading.stored_run(connection, run_id)
+
+    def unfinished(self, bot: str) -> list[RunRow]:
+        """The paper and live runs of a bot that have not ended, oldest first."""
+        with self._reading(f"the runs of {bot}") as connection:
+            return reading.unfinished_runs(connection, bot)
 
     def rows(self, run: str) -> Rows:
         """The projections of a run as a fold yields them; ``run`` and errors as in :meth:`load`."""
