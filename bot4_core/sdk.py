@@ -41,6 +41,7 @@ from .errors import (
     TransitionError,
 )
 from .history.file import History
+from .history.synth import synth_bars
 from .hookspecs import hookimpl
 from .protocols import (
     Account,
@@ -137,5 +138,6 @@ __all__ = [
     "hookimpl",
     "parse_decimal",
     "ratio_to_fraction",
+    "synth_bars",
     "to_units",
 ]

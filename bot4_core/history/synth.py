@@ -10,6 +10,7 @@ differs between C libraries. A price is rounded to ticks at the end.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -132,6 +133,57 @@ def synth_market(
     Raises:
         DomainError: for an argument out of its bounds, or a start price below 100 ticks.
     """
+    places = range(1, len(instruments) + 1)
+    return _together(instruments, market, start_prices=start_prices, volumes=volumes, kind=kind, streams=places)
+
+
+def synth_bars(
+    instruments: Sequence[Instrument],
+    *,
+    seed: int,
+    start_ns: int,
+    bars: int,
+    interval_ns: int,
+    start_prices: Sequence[Decimal],
+    volumes: Sequence[Decimal],
+) -> list[Events]:
+    """Bars of several instruments that move together, one array each, in the order of ``instruments``.
+
+    As :func:`synth_market`, but what an instrument does follows from the seed and its symbol alone, wherever it stands
+    in the list and whatever stands beside it.
+
+    Args:
+        instruments: at most 64.
+        seed: any whole number from 0; the same seed gives the same records.
+        start_ns: open of the first bar, UTC nanoseconds.
+        bars: number of bars per instrument, at most 5,000,000.
+        interval_ns: length of a bar.
+        start_prices: price of each first open, in quote.
+        volumes: mean volume of a bar of each, in base.
+
+    Returns:
+        Sorted records of ``EVENT_DTYPE``, instrument index 0.
+
+    Raises:
+        DomainError: for an argument out of its bounds, a start price below 100 ticks, or a symbol that stands twice.
+    """
+    symbols = [each.symbol for each in instruments]
+    _require(len(set(symbols)) == len(symbols), "a symbol stands twice")
+    market = Market(seed=seed, start_ns=start_ns, bars=bars, interval_ns=interval_ns)
+    streams = [int.from_bytes(hashlib.sha256(symbol.encode()).digest()[:8], "little") for symbol in symbols]
+    return _together(instruments, market, start_prices=start_prices, volumes=volumes, kind="bars", streams=streams)
+
+
+def _together(
+    instruments: Sequence[Instrument],
+    market: Market,
+    *,
+    start_prices: Sequence[Decimal],
+    volumes: Sequence[Decimal] | None,
+    kind: str,
+    streams: Sequence[int],
+) -> list[Events]:
+    """Records of instruments in one market; ``streams`` numbers each one's own random numbers, 0 are those of all."""
     _require(kind in ("bars", "ticks"), f"kind {kind!r} must be bars or ticks")
     _require(1 <= len(instruments) <= MAX_INSTRUMENTS, f"give 1 to {MAX_INSTRUMENTS} instruments")
     amounts = [Decimal(10)] * len(instruments) if volumes is None else list(volumes)
@@ -141,8 +193,8 @@ def synth_market(
     shared = common.normal(market.bars * STEPS)
     make = _bars if kind == "bars" else _ticks
     result = []
-    for index, (instrument, price, amount) in enumerate(zip(instruments, start_prices, amounts, strict=True)):
-        own = _Source(market.seed, index + 1)
+    for stream, instrument, price, amount in zip(streams, instruments, start_prices, amounts, strict=True):
+        own = _Source(market.seed, stream)
         start = to_units(price, instrument.tick, Rounding.HALF_EVEN, f"{instrument.symbol} start price")
         _require(100 <= start < 2**48, f"{instrument.symbol}: start price {price} must be 100 ticks or more")
         mean = to_units(amount, Decimal(1).scaleb(-instrument.volume_scale), Rounding.HALF_EVEN, "volume")

@@ -75,7 +75,7 @@ def test_book_levels_alone_are_refused(sim: Make) -> None:
 
 def test_a_margin_account_needs_one_quote_asset(sim: Make) -> None:
     other = evolve(ETH, symbol="ETH/EUR")
-    with pytest.raises(ConfigError, match="one quote asset, the histories have EUR, USDT"):
+    with pytest.raises(ConfigError, match="one quote asset, these markets have EUR, USDT"):
         sim(bars(flat(2)), (other, bars(flat(2)), INTERVAL), account="margin")
 
 

@@ -188,7 +188,7 @@ def player(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-@pytest.mark.parametrize("mode", [[], ["bulk"]], ids=["event by event", "bulk"])
+@pytest.mark.parametrize("mode", [[], ["bulk"], ["when-due"]], ids=["event by event", "bulk", "when due"])
 def test_sanitized_runs_are_clean_and_equal_to_python(player: Path, mode: list[str]) -> None:
     worlds = [_world(seed) for seed in range(WORLDS)]
     done = subprocess.run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -41,11 +42,72 @@ def test_defaults_are_conservative() -> None:
         ({"latency": "61m"}, "more than an hour"),
         ({"fill_profile": "compat-backtesting", "spread": Decimal(0)}, "has no spread"),
         ({"balances": {"USDT": Decimal("NaN")}}, "USDT is NaN"),
+        ({"history": None}, "nothing to play: write history"),
+        ({"market": {"BTC/USDT": Decimal(1)}}, "history and market are both given"),
+        ({"bars": 9}, "bars belong to a made-up market"),
+        ({"bars": 9, "interval": "5m"}, "interval and bars belong to a made-up market"),
+        ({"speed": Decimal(0)}, "speed 0 must be above 0"),
+        ({"speed": Decimal("-1")}, "speed -1 must be above 0"),
+        ({"speed": Decimal("1000000.1")}, "at most 1000000"),
+        ({"speed": Decimal("NaN")}, "speed NaN must be above 0"),
+        ({"speed": "fast"}, "'fast' must be a number or 'max'"),
+        ({"jitter": "50"}, "'50' is no duration"),
     ],
 )
 def test_wrong_settings_say_what_is_allowed(wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=re.escape(words)):
         SimSettings(**{**GIVEN, **wrong})
+
+
+MADE: dict[str, Any] = {"market": {"BTC/USDT": Decimal(30_000)}, "balances": {"USDT": Decimal(1)}}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"market": {}}, "market is empty"),
+        ({"market": {"BTCUSDT": Decimal(1)}}, "'BTCUSDT' must read BASE/QUOTE"),
+        ({"market": {"BTC/BTC": Decimal(1)}}, "two different assets"),
+        ({"market": {"B\tC/USDT": Decimal(1)}}, "must read BASE/QUOTE"),
+        ({"market": {"BTC/USDT": Decimal(0)}}, "BTC/USDT starts at 0; a made-up market starts from 0.000001"),
+        ({"market": {"BTC/USDT": Decimal("10000000.1")}}, "from 0.000001 to 10000000"),
+        ({"market": {"BTC/USDT": Decimal("NaN")}}, "BTC/USDT starts at NaN"),
+        ({"interval": "90"}, "'90' is no bar length"),
+        ({"interval": "0m"}, "'0m' is no bar length"),
+        ({"interval": "2d"}, "bars of 2d are longer than a day"),
+        ({"bars": 0}, "bars 0 must be from 1 to 2000000"),
+        ({"bars": 2_000_001}, "must be from 1 to 2000000"),
+        ({"bars": 1_000_001, "market": {"A/B": Decimal(1), "C/B": Decimal(1)}}, "2 markets of 1000001"),
+        ({"bars": 30_000, "interval": "1d"}, "30000 bars of 1d are more than 75 years"),
+    ],
+)
+def test_wrong_markets_say_what_is_allowed(wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        SimSettings(**{**MADE, **wrong})
+
+
+def test_a_made_up_market_has_minutes_unless_told_otherwise() -> None:
+    assert (SimSettings(**MADE).interval_ns, SimSettings(**MADE).bars_each) == (60 * 10**9, 100_000)
+    made = SimSettings(**MADE, interval="4h", bars=2_000_000 // 24)
+    assert (made.interval_ns, made.bars_each) == (4 * 3600 * 10**9, 83_333)
+
+
+@pytest.mark.parametrize(
+    ("given", "ratio"),
+    [({}, 1), ({"speed": Decimal("0.5")}, Fraction(1, 2)), ({"speed": Decimal(3600)}, 3600), ({"speed": "max"}, None)],
+)
+def test_speed_is_exact_or_no_waiting(given: dict[str, Any], ratio: Fraction | None) -> None:
+    assert SimSettings(**GIVEN, **given).speed_ratio == ratio
+
+
+def test_speed_and_jitter_are_no_rules_of_the_result() -> None:
+    plain = rules_text(SimSettings(**GIVEN), bars=True, ticks=True)
+    assert rules_text(SimSettings(**GIVEN, speed="max", jitter="50ms"), bars=True, ticks=True) == plain
+    assert "prices" not in plain
+
+
+def test_the_rules_of_a_made_up_market_say_so() -> None:
+    assert "no recorded market" in rules_text(SimSettings(**MADE), bars=True, ticks=False)["prices"]
 
 
 def test_a_rebate_above_the_taker_fee_is_refused() -> None:
@@ -81,4 +143,6 @@ def test_the_spec_declares_what_the_simulator_can() -> None:
     (spec,) = bot4_exchanges()
     assert spec.name == "sim"
     assert spec.settings is SimSettings
-    assert spec.capabilities == {Capability.REPLAY, Capability.ATTACHED_ORDERS, Capability.REDUCE_ONLY}
+    assert spec.capabilities == {
+        Capability.REPLAY, Capability.STREAM, Capability.ATTACHED_ORDERS, Capability.REDUCE_ONLY
+    }

@@ -1,47 +1,43 @@
-"""The simulated exchange: history files and settings in, a ``Replay`` out."""
+"""The simulated exchange: settings in, a ``Replay`` out that can stream as well."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
-from attrs import field, frozen
 
-from bot4_core.sdk import ConfigError, History, Instrument, Kind, Order, Rounding, Services, divide, to_units
+from bot4_core.sdk import (
+    Arrival,
+    Clock,
+    ConfigError,
+    History,
+    Instrument,
+    Order,
+    Rounding,
+    Services,
+    divide,
+    to_units,
+)
 
+from .made_up import made_up
 from .native import Kernel, Market, Rules, Stream
 from .rules import rules_text
 from .settings import SimSettings
+from .sources import TICKS, Listing, Source, hash_of, list_instruments, recorded
+from .stream import EventStream
 
-_TICKS = 1 << Kind.TRADE | 1 << Kind.QUOTE
 _INT64_MAX = 2**63 - 1
-
-
-@frozen(kw_only=True)
-class _Listing:
-    """An instrument with its histories, in the order of the settings."""
-
-    instrument: Instrument
-    histories: list[History] = field(factory=list)
-
-    @property
-    def kinds(self) -> int:
-        return sum(1 << kind for kind in {kind for each in self.histories for kind in each.kinds})
-
-    @property
-    def interval_ns(self) -> int:
-        return max(each.interval_ns for each in self.histories)
+_EVERY_KIND = 0xFFFFFFFF
 
 
 class SimExchange:
-    """Replays recorded history against resting orders (``bot4_core.sdk.Replay``).
+    """Plays a market against resting orders (``bot4_core.sdk.Replay`` and ``Streaming``).
 
     Args:
         settings: the config table.
-        services: finds the history files.
+        services: finds the history files, and lends the seed of what is made up.
 
     Raises:
         ConfigError: histories, balances and account do not fit each other.
@@ -49,22 +45,17 @@ class SimExchange:
     """
 
     def __init__(self, settings: SimSettings, services: Services) -> None:
-        histories = [History.open(services.resolve_history(name)) for name in settings.history]
-        listings = _listings(histories)
+        sources = _sources(settings, services)
+        listings = list_instruments(sources)
         scales = _scales([each.instrument for each in listings])
         self._assets = {asset: place for place, asset in enumerate(scales)}
         self._start = _starting(settings.balances, scales)
         if settings.account == "margin":
             _check_margin(listings)
         streams = [
-            Stream(
-                events=np.asarray(history.events),
-                interval_ns=history.interval_ns,
-                instrument=index,
-                name=history.path.name,
-            )
+            Stream(events=each.events, interval_ns=each.interval_ns, instrument=index, name=each.name)
             for index, listing in enumerate(listings)
-            for history in listing.histories
+            for each in listing.sources
         ]
         self._kernel = Kernel(
             _rules(settings),
@@ -73,25 +64,26 @@ class SimExchange:
             [self._start[asset] for asset in scales],
         )
         self._kinds = [each.kinds for each in listings]
-        self._times = [(each.events["ts"]) for each in streams]
+        self._times = [each.events["ts"] for each in streams]
+        self._stream = EventStream(
+            self._kernel, speed=settings.speed_ratio, jitter_ns=settings.jitter_ns, seed=services.seed
+        )
         self._from_ns, self._to_ns = 0, _INT64_MAX
         self.instruments: Sequence[Instrument] = [each.instrument for each in listings]
         self.intervals_ns: Sequence[int] = [each.interval_ns for each in listings]
-        self.first_ns = min(each.first_ts for each in histories)
-        self.last_ns = max(each.last_ts for each in histories)
-        self.total_events = sum(each.rows for each in histories)
-        self.history_hash = _hash(listings)
+        self.first_ns = min(each.first_ts for each in sources)
+        self.last_ns = max(each.last_ts for each in sources)
+        self.total_events = sum(len(each.events) for each in sources)
+        self.history_hash = hash_of(listings)
         self.shorting = settings.account == "margin"
         self.leverage = settings.leverage if self.shorting else Decimal(1)
         self.taker_fee = settings.fees.taker
-        on_ticks = [bool(kinds & _TICKS) for kinds in self._kinds]
+        on_ticks = [bool(kinds & TICKS) for kinds in self._kinds]
         self.rules: Mapping[str, str] = rules_text(settings, bars=not all(on_ticks), ticks=any(on_ticks))
         self.step = self._kernel.step
         self.reports = self._kernel.reports
         self.run = self._kernel.run
         self.run_on = self._kernel.run_on
-        self.wake_at = self._kernel.wake_at
-        self.submit = self._kernel.submit
         self.processed = self._kernel.processed
 
     def starting_balances(self) -> Mapping[str, int]:
@@ -114,9 +106,34 @@ class SimExchange:
         """Event kinds the histories of one instrument hold, as a mask of ``1 << kind``."""
         return self._kinds[index]
 
+    def submit(self, order: Order) -> None:
+        """Sends an order, with the protective orders it names; the outcome comes back as reports.
+
+        Raises:
+            NativeError: the order contradicts itself, or too many are under way.
+        """
+        self._kernel.submit(order)
+        self._stream.look_again()
+
     def cancel(self, order: Order) -> None:
         """Asks for the order's end; the answer is a CANCELLED or CANCEL_REJECTED report."""
         self._kernel.cancel(order.order_id)
+        self._stream.look_again()
+
+    def wake_at(self, ns: int) -> None:
+        """Names the time of the next timer, UTC ns; later events are left until it is moved on."""
+        self._kernel.wake_at(ns)
+        self._stream.look_again()
+
+    def stream(self, clock: Clock) -> AsyncGenerator[Arrival, None]:
+        """The events over time, at the speed and with the jitter of the settings (``bot4_core.sdk.Streaming``).
+
+        From here on every event is given, and no valuation is marked: the reader marks its own.
+        """
+        for index in range(len(self.instruments)):
+            self._kernel.wake_on(index, _EVERY_KIND)
+        self._kernel.attach(0)
+        return self._stream.arrivals(clock, self._first_in_window())
 
     def attach(self, valuation: object) -> None:
         """Hands over the engine's native valuation, which skipped steps mark.
@@ -144,6 +161,11 @@ class SimExchange:
         self._to_ns = to_ns
         self._cut()
 
+    def _first_in_window(self) -> int:
+        """Time of the first event that is played, ns."""
+        firsts = [(ts, int(np.searchsorted(ts, self._from_ns, "left"))) for ts in self._times]
+        return min((int(ts[at]) for ts, at in firsts if at < len(ts)), default=self._from_ns)
+
     def _cut(self) -> None:
         if self._from_ns > self._to_ns:
             raise ConfigError("the window ends before it begins")
@@ -154,34 +176,12 @@ class SimExchange:
         )
 
 
-def _listings(histories: Sequence[History]) -> list[_Listing]:
-    """The instruments in the order they are first named, each with its histories."""
-    found: dict[str, _Listing] = {}
-    for history in histories:
-        listing = found.setdefault(history.instrument.symbol, _Listing(instrument=history.instrument))
-        if listing.instrument != history.instrument:
-            raise ConfigError(
-                f"{history.path.name} defines {history.instrument.symbol} otherwise than "
-                f"{listing.histories[0].path.name} (tick, lot, filters or scales); import both from one source"
-            )
-        for other in listing.histories:
-            _check_pair(other, history)
-        listing.histories.append(history)
-    for listing in found.values():
-        if not listing.kinds & (_TICKS | 1 << Kind.BAR):
-            raise ConfigError(f"{listing.instrument.symbol} has book levels only; add its bars, trades or quotes")
-    return list(found.values())
-
-
-def _check_pair(one: History, other: History) -> None:
-    """Two histories of one instrument must not tell the same thing twice."""
-    both = set(one.kinds) & set(other.kinds)
-    overlap = one.first_ts <= other.last_ts and other.first_ts <= one.last_ts
-    symbol = one.instrument.symbol
-    if Kind.BAR in both and one.interval_ns != other.interval_ns:
-        raise ConfigError(f"{symbol}: {one.path.name} and {other.path.name} have bars of different length; use one")
-    if both and overlap:
-        raise ConfigError(f"{symbol}: {one.path.name} and {other.path.name} overlap in time; cut one of them")
+def _sources(settings: SimSettings, services: Services) -> list[Source]:
+    if settings.market is not None:
+        return made_up(
+            settings.market, seed=services.seed, interval_ns=settings.interval_ns, bars=settings.bars_each
+        )
+    return [recorded(History.open(services.resolve_history(name))) for name in settings.history or ()]
 
 
 def _scales(instruments: Sequence[Instrument]) -> dict[str, int]:
@@ -197,17 +197,17 @@ def _scales(instruments: Sequence[Instrument]) -> dict[str, int]:
 def _starting(balances: Mapping[str, Decimal], scales: Mapping[str, int]) -> dict[str, int]:
     unknown = sorted(set(balances) - set(scales))
     if unknown:
-        raise ConfigError(f"balances names {unknown[0]}, which no history trades; known: {', '.join(sorted(scales))}")
+        raise ConfigError(f"balances names {unknown[0]}, which nothing here trades; known: {', '.join(sorted(scales))}")
     return {
         asset: to_units(balances.get(asset, Decimal(0)), Decimal(1).scaleb(-scale), Rounding.EXACT, f"{asset} balance")
         for asset, scale in scales.items()
     }
 
 
-def _check_margin(listings: Sequence[_Listing]) -> None:
+def _check_margin(listings: Sequence[Listing]) -> None:
     quotes = sorted({each.instrument.quote for each in listings})
     if len(quotes) > 1:
-        raise ConfigError(f"a margin account needs one quote asset, the histories have {', '.join(quotes)}")
+        raise ConfigError(f"a margin account needs one quote asset, these markets have {', '.join(quotes)}")
 
 
 def _rules(settings: SimSettings) -> Rules:
@@ -237,11 +237,3 @@ def _market(instrument: Instrument, settings: SimSettings, assets: Mapping[str, 
         base=assets[instrument.base],
         quote=assets[instrument.quote],
     )
-
-
-def _hash(listings: Sequence[_Listing]) -> str:
-    digest = hashlib.sha256()
-    for listing in listings:
-        for history in listing.histories:
-            digest.update(f"{history.instrument.symbol} {history.sha256}\n".encode())
-    return digest.hexdigest()

@@ -13,6 +13,19 @@ from attrs import field, frozen
 _DURATION = re.compile(r"([0-9]{1,13})(ns|us|ms|s|m|h)", re.ASCII)
 _UNIT_NS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 
+_INTERVAL = re.compile(r"([1-9][0-9]{0,4})(s|m|h|d)", re.ASCII)
+_DAY_NS = 24 * _UNIT_NS["h"]
+_PAIR = re.compile(r"(?P<base>[^\s/]{1,20})/(?P<quote>[^\s/]{1,20})")
+#: prices that a made-up market may start from; its ticks and lots are powers of ten beside them
+PRICES = (Decimal("0.000001"), Decimal(10_000_000))
+#: bars of all made-up markets together: they are kept in memory, 64 bytes each
+MAX_BARS = 2_000_000
+#: a made-up market begins on 2024-01-01; this is well before 2100, the end of what histories may hold
+_MAX_SPAN_NS = 75 * 365 * _DAY_NS
+_MAX_SPEED = Decimal(1_000_000)
+
+_INTERVAL_DEFAULT = "1m"
+_BARS_DEFAULT = 100_000
 _SPREAD = Decimal("0.0002")
 _SLIPPAGE = Decimal("0.0001")
 _PARTICIPATION = Decimal("0.05")
@@ -33,6 +46,21 @@ def duration_ns(text: str) -> int:
     return value
 
 
+def bar_ns(text: str) -> int:
+    """Length of a bar such as ``5m``, nanoseconds.
+
+    Raises:
+        ValueError: the text is no whole number with s, m, h or d, or is more than a day.
+    """
+    match = _INTERVAL.fullmatch(text)
+    if not match:
+        raise ValueError(f"{text!r} is no bar length: write a whole number and s, m, h or d, such as 5m")
+    value = int(match[1]) * (_DAY_NS if match[2] == "d" else _UNIT_NS[match[2]])
+    if value > _DAY_NS:
+        raise ValueError(f"bars of {text} are longer than a day")
+    return value
+
+
 def _between(low: str, high: str, *, low_included: bool = True) -> Any:
     """A validator for a ratio; None passes."""
 
@@ -47,12 +75,46 @@ def _between(low: str, high: str, *, low_included: bool = True) -> Any:
     return valid
 
 
-def _valid_history(_: object, _attribute: object, value: list[str]) -> None:
+def _valid_history(_: object, _attribute: object, value: list[str] | None) -> None:
+    if value is None:
+        return
     if not value:
         raise ValueError('history is empty: name at least one file, such as history = ["btcusdt-5m.b4h"]')
     twice = sorted({name for name in value if value.count(name) > 1})
     if twice:
         raise ValueError(f"history names {twice[0]!r} twice")
+
+
+def _valid_market(_: object, _attribute: object, value: dict[str, Decimal] | None) -> None:
+    if value is None:
+        return
+    if not value:
+        raise ValueError('market is empty: name a pair and its first price, such as market = { "BTC/USDT" = "30000" }')
+    low, high = PRICES
+    for symbol, price in value.items():
+        pair = _PAIR.fullmatch(symbol)
+        if not pair or pair["base"] == pair["quote"] or not symbol.isprintable():
+            raise ValueError(f"market {symbol!r:.60} must read BASE/QUOTE, two different assets")
+        if not price.is_finite() or not low <= price <= high:
+            raise ValueError(f"{symbol} starts at {price}; a made-up market starts from {low:f} to {high:f}")
+
+
+def _valid_interval(_: object, _attribute: object, value: str | None) -> None:
+    if value is not None:
+        bar_ns(value)
+
+
+def _valid_bars(_: object, _attribute: object, value: int | None) -> None:
+    if value is not None and not 1 <= value <= MAX_BARS:
+        raise ValueError(f"bars {value} must be from 1 to {MAX_BARS}")
+
+
+def _valid_speed(_: object, _attribute: object, value: Decimal | str) -> None:
+    if isinstance(value, str):
+        if value != "max":
+            raise ValueError(f"speed {value!r} must be a number or 'max'")
+    elif not value.is_finite() or not 0 < value <= _MAX_SPEED:
+        raise ValueError(f"speed {value} must be above 0, at most {_MAX_SPEED}; 'max' waits for nothing")
 
 
 def _valid_balances(_: object, _attribute: object, value: dict[str, Decimal]) -> None:
@@ -63,7 +125,7 @@ def _valid_balances(_: object, _attribute: object, value: dict[str, Decimal]) ->
             raise ValueError(f"balance of {asset} is {amount}, it must not be negative")
 
 
-def _valid_latency(_: object, _attribute: object, value: str) -> None:
+def _valid_duration(_: object, _attribute: object, value: str) -> None:
     duration_ns(value)
 
 
@@ -82,10 +144,13 @@ class Fees:
 
 @frozen(kw_only=True)
 class SimSettings:
-    """Settings of the simulated exchange.
+    """Settings of the simulated exchange; ``history`` or ``market`` says what it plays.
 
     Args:
         history: history files by catalogue name or path relative to the TOML.
+        market: instead of them markets made up from the bot's seed, symbol to first price.
+        interval: bar length of those, such as ``5m``; 1m.
+        bars: number of bars of each of those; 100000.
         balances: what the account holds at the start, asset to amount.
         fees: maker and taker fee.
         account: ``spot``, or ``margin``, which can go short.
@@ -94,10 +159,15 @@ class SimSettings:
         spread: distance of bid and ask as a share of the price, for data without quotes; 0.0002.
         slippage: what a taker pays beyond that, as a share of the price; 0.0001.
         participation: share of a bar's volume that all own fills together may take; 0.05.
-        latency: from sending an order or cancel to its arrival, such as ``50ms``.
+        latency: from sending an order or cancel to its arrival, such as ``50ms``, in time of the market.
+        speed: market seconds in a second of a running bot, or ``max``: as fast as the bot takes it.
+        jitter: how much later than due the pieces of a step arrive at a running bot, at most, such as ``50ms``.
     """
 
-    history: list[str] = field(validator=_valid_history)
+    history: list[str] | None = field(default=None, validator=_valid_history)
+    market: dict[str, Decimal] | None = field(default=None, validator=_valid_market)
+    interval: str | None = field(default=None, validator=_valid_interval)
+    bars: int | None = field(default=None, validator=_valid_bars)
     balances: dict[str, Decimal] = field(validator=_valid_balances)
     fees: Fees = field(factory=Fees, validator=_valid_fees)
     account: Literal["spot", "margin"] = "spot"
@@ -106,12 +176,41 @@ class SimSettings:
     spread: Decimal | None = field(default=None, validator=_between("0", "0.1"))
     slippage: Decimal | None = field(default=None, validator=_between("0", "0.1"))
     participation: Decimal | None = field(default=None, validator=_between("0", "1", low_included=False))
-    latency: str = field(default="0ms", validator=_valid_latency)
+    latency: str = field(default="0ms", validator=_valid_duration)
+    speed: Decimal | Literal["max"] = field(default=Decimal(1), validator=_valid_speed)
+    jitter: str = field(default="0ms", validator=_valid_duration)
 
     def __attrs_post_init__(self) -> None:
+        self._check_source()
         given = [n for n in ("spread", "slippage", "participation") if getattr(self, n) is not None]
         if self.compat and given:
             raise ValueError(f"fill_profile compat-backtesting has no {' or '.join(given)}: leave it out")
+
+    def _check_source(self) -> None:
+        if self.history is None and self.market is None:
+            raise ValueError(
+                'nothing to play: write history = ["btcusdt-5m.b4h"] for recorded data, or '
+                'market = { "BTC/USDT" = "30000" } for a made-up market'
+            )
+        if self.history is not None and self.market is not None:
+            raise ValueError("history and market are both given: keep one, recorded data or a made-up market")
+        given = [name for name in ("interval", "bars") if getattr(self, name) is not None]
+        if self.market is None and given:
+            raise ValueError(f"{' and '.join(given)} belong to a made-up market; a history has its own: leave it out")
+        if self.market is not None and self.bars_each * len(self.market) > MAX_BARS:
+            raise ValueError(f"{len(self.market)} markets of {self.bars_each} bars are too many: {MAX_BARS} in all")
+        if self.market is not None and self.bars_each * self.interval_ns > _MAX_SPAN_NS:
+            raise ValueError(f"{self.bars_each} bars of {self.interval} are more than 75 years: ask for fewer")
+
+    @property
+    def interval_ns(self) -> int:
+        """Bar length of a made-up market, nanoseconds."""
+        return bar_ns(_INTERVAL_DEFAULT if self.interval is None else self.interval)
+
+    @property
+    def bars_each(self) -> int:
+        """Number of bars of each made-up market."""
+        return _BARS_DEFAULT if self.bars is None else self.bars
 
     @property
     def compat(self) -> bool:
@@ -138,3 +237,13 @@ class SimSettings:
     def latency_ns(self) -> int:
         """The latency in nanoseconds."""
         return duration_ns(self.latency)
+
+    @property
+    def speed_ratio(self) -> Fraction | None:
+        """Market seconds per second; None as fast as the bot takes it."""
+        return None if isinstance(self.speed, str) else Fraction(self.speed)
+
+    @property
+    def jitter_ns(self) -> int:
+        """The jitter in nanoseconds."""
+        return duration_ns(self.jitter)

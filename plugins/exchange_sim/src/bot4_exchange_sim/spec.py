@@ -18,6 +18,8 @@ SPEC = ExchangeSpec(
     name="sim",
     settings=SimSettings,
     create=_create,
-    capabilities=frozenset({Capability.REPLAY, Capability.ATTACHED_ORDERS, Capability.REDUCE_ONLY}),
+    capabilities=frozenset(
+        {Capability.REPLAY, Capability.STREAM, Capability.ATTACHED_ORDERS, Capability.REDUCE_ONLY}
+    ),
     summary="Simulated exchange: replays history, fills conservatively.",
 )

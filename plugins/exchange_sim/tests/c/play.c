@@ -43,11 +43,30 @@ static void keep(const b4_event *reports, int64_t n)
         kept[n_kept++] = reports[i];
 }
 
-static void play_until(b4s_kernel *k, int64_t ts, int bulk)
+enum { EVENT_BY_EVENT, BULK, WHEN_DUE };
+
+/* One look: everything that comes next has just become due, as when events come over time. */
+static int64_t when_due(b4s_kernel *k)
+{
+    int64_t next = b4s_next_ns(k);
+    need(next >= 0, "next_ns");
+    if (next > 0 && next < INT64_MAX) { /* a moment earlier nothing is due, and looking for it changes nothing */
+        int64_t before = b4s_processed(k), early = b4s_run_until(k, next - 1);
+        need(early == B4S_MORE || early == B4S_TIMER || (early & 0xFFFF) == 0, "ran ahead");
+        if (early != B4S_MORE)
+            return early;
+        need(b4s_processed(k) == before && b4s_next_ns(k) == next, "looking changed something");
+    }
+    return b4s_run_until(k, next);
+}
+
+static void play_until(b4s_kernel *k, int64_t ts, int mode)
 {
     need(b4s_wake_at(k, ts) == B4_OK, "wake_at");
     for (;;) {
-        int64_t status = bulk ? b4s_replay(k, B4S_BULK_EVENTS) : b4s_replay(k, 1);
+        int64_t status = mode == BULK ? b4s_replay(k, B4S_BULK_EVENTS)
+                         : mode == WHEN_DUE ? when_due(k)
+                                            : b4s_replay(k, 1);
         need(status >= 0, "replay refused");
         if (status & (B4S_TIMER | B4S_FINISHED))
             return;
@@ -102,7 +121,7 @@ static void *valuation_for(b4s_kernel *k, int64_t n)
 
 int main(int argc, char **argv)
 {
-    (void)argv;
+    int mode = argc < 2 ? EVENT_BY_EVENT : argv[1][0] == 'b' ? BULK : WHEN_DUE;
     b4s_rules rules;
     while (take(&rules, sizeof rules, 1)) {
         int64_t counts[4], balances[B4S_MAX_ASSETS];
@@ -116,10 +135,10 @@ int main(int argc, char **argv)
             b4s_request request;
             int64_t at = number(), what = number();
             need(take(&request, sizeof request, 1), "request is cut");
-            play_until(k, at, argc > 1);
+            play_until(k, at, mode);
             need((what ? b4s_cancel(k, request.id) : b4s_submit(k, &request)) == B4_OK, "action refused");
         }
-        play_until(k, INT64_MAX, argc > 1);
+        play_until(k, INT64_MAX, mode);
         fwrite(&n_kept, sizeof n_kept, 1, stdout);
         fwrite(kept, sizeof *kept, (size_t)n_kept, stdout);
         for (uint32_t i = 0; i < counts[1]; i++) {
