@@ -22,6 +22,7 @@ from attrs import frozen
 from ..errors import NativeError, RefusedForSafety
 from ..replacing import not_replaceable
 from ._native import ffi, lib
+from .latch_file import alone, bot_name, raise_damaged, take_turn, text_field, write_new
 from .memory import aligned
 from .status import check
 
@@ -40,6 +41,7 @@ class Mode(IntEnum):
 
 
 _MODES: Final[tuple[Mode, ...]] = tuple(Mode)
+_SET_AGAIN = "the latch was set again, or released by somebody else, meanwhile; look at it again"
 
 
 @frozen
@@ -63,18 +65,6 @@ class LatchInfo:
     who: str
     reason: str
     durable: bool
-
-
-def _field(text: str, size: int) -> bytes:
-    """UTF-8 cut to a field at a whole character: a kill never fails because its reason is long."""
-    return text.encode("utf-8", "replace")[:size].decode("utf-8", "ignore").encode("utf-8")
-
-
-def _name(bot: str) -> bytes:
-    raw = bot.encode("utf-8")
-    if not 1 <= len(raw) <= lib.B4_LATCH_BOT:
-        raise NativeError(f"latch: the bot's name must have 1 to {lib.B4_LATCH_BOT} bytes, not {len(raw)}")
-    return raw
 
 
 class Latch:
@@ -103,12 +93,19 @@ class Latch:
         Raises:
             NativeError: the name is empty or too long.
         """
+        return cls._blank(bot, "", ts)
+
+    @classmethod
+    def _blank(cls, bot: str, who: str, ts: int) -> Latch:
         latch = cls(bot, None, "")
-        name = _name(bot)
+        name, who_raw = bot_name(bot), text_field(who, lib.B4_LATCH_WHO)
         latch._owner, memory = aligned(lib.B4_LATCH_SIZE, "latch")
-        check(lib.b4_latch_init(memory, lib.B4_LATCH_SIZE, name, len(name), ts, b"", 0), "latch")
+        check(lib.b4_latch_init(memory, lib.B4_LATCH_SIZE, name, len(name), ts, who_raw, len(who_raw)), "latch")
         latch.cdata = ffi.cast("b4_latch *", memory)
         return latch
+
+    def _page(self) -> bytes:
+        return bytes(ffi.buffer(ffi.cast("void *", self.cdata), lib.B4_LATCH_SIZE))
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], bot: str, *, who: str = "", ts: int = 0) -> Latch:
@@ -125,7 +122,7 @@ class Latch:
         """
         target = Path(path)
         try:
-            _write_new(target, Latch.memory(bot, ts), who, ts, replace=False)
+            write_new(target, cls._blank(bot, who, ts)._page(), replace=False)
         except FileExistsError as error:
             raise NativeError(f"{target}: the latch exists; open it, or release it by the bot's name") from error
         except OSError as error:
@@ -166,10 +163,11 @@ class Latch:
         if bot is not None and name != bot:
             raise NativeError(f"it belongs to bot {name!r}, not to {bot!r}")
         self.bot = name
-        with self._lock():
-            # A crash can have kept only the word or only the note: the stricter one holds.
+        with self._lock() as turn:
+            # A crash can have kept only the word or only the note: the stricter one holds. Out of turn a readable note
+            # may be older than a release that was just made, and says nothing.
             note = self._note()
-            kept = Mode.KILLED if note is None else _MODES[note.mode]
+            kept = Mode.KILLED if note is None else _MODES[note.mode] if turn else Mode.ACTIVE
             if kept > self.mode:
                 check(lib.b4_latch_raise(self.cdata, kept), "latch")
 
@@ -179,16 +177,19 @@ class Latch:
         self.close()
 
     @contextmanager
-    def _lock(self) -> Iterator[None]:
-        """One writer of notes at a time: among this object's threads by a lock, among processes by the file's."""
+    def _lock(self) -> Iterator[bool]:
+        """One writer of notes at a time: among this object's threads by a lock, among processes by the file's.
+
+        Gives False when another process kept the file's lock for a second: it may have been stopped with it, and a
+        kill must not wait for that one.
+        """
         with self._turn:
             fd = self._fd
-            if fd >= 0:
-                fcntl.flock(fd, fcntl.LOCK_EX)
+            turn = fd < 0 or take_turn(fd)
             try:
-                yield
+                yield turn
             finally:
-                if fd >= 0:
+                if fd >= 0 and turn:
                     fcntl.flock(fd, fcntl.LOCK_UN)
 
     def _note(self) -> Any:
@@ -196,7 +197,7 @@ class Latch:
         return note if lib.b4_latch_read_note(self.cdata, note) == 0 else None
 
     def _write(self, mode: Mode, reason: str, who: str, ts: int) -> None:
-        who_raw, why = _field(who, lib.B4_LATCH_WHO), _field(reason, lib.B4_LATCH_REASON)
+        who_raw, why = text_field(who, lib.B4_LATCH_WHO), text_field(reason, lib.B4_LATCH_REASON)
         check(lib.b4_latch_write_note(self.cdata, mode, ts, who_raw, len(who_raw), why, len(why)), "latch note")
 
     def _sync(self) -> None:
@@ -218,7 +219,8 @@ class Latch:
     def set(self, mode: Mode, reason: str, who: str, ts: int) -> LatchInfo:
         """Restricts trading, at once for every process, and durably when the call returns.
 
-        A mode that is not stricter than the present one changes nothing: the first cause stays on record.
+        A mode that is not stricter than the present one changes nothing: the first cause stays on record. In place of
+        a missing or damaged file, which reads as KILLED, a KILLED one with this cause is made.
 
         Args:
             mode: REDUCE_ONLY, CANCEL_ONLY or KILLED.
@@ -232,17 +234,18 @@ class Latch:
         Raises:
             RefusedForSafety: ``mode`` is ACTIVE; only :meth:`release` allows that.
             NativeError: the disk refused. The mode holds in every running process all the same, but a restart of
-                the machine could forget it.
+                the machine could forget it. With a missing or damaged file: it reads as KILLED all the same, but a
+                process that opened it when it was whole may go by what it read.
         """
         if mode == Mode.ACTIVE:
             raise RefusedForSafety("the latch is released with the bot's name, never set to ACTIVE")
         if self._broken:
-            return self.info()
+            return self._set_broken(reason, who, ts)
         check(lib.b4_latch_raise(self.cdata, mode), "latch")
         try:
-            with self._lock():
+            with self._lock() as turn:
                 note = self._note()
-                if note is None or note.mode < mode:
+                if turn and (note is None or note.mode < mode):
                     self._write(mode, reason, who, ts)
                 # Again: a release that began before the first raise may have finished since.
                 check(lib.b4_latch_raise(self.cdata, mode), "latch")
@@ -251,13 +254,49 @@ class Latch:
             raise NativeError(f"{self.path}: latched as {mode.name}, but not durably: {error.strerror}") from error
         return self.info()
 
-    def release(self, bot_name_typed: str, who: str, ts: int) -> LatchInfo:
+    def _set_broken(self, reason: str, who: str, ts: int) -> LatchInfo:
+        """Puts a KILLED file in the place of a missing or damaged one, so that a release under way sees the kill."""
+        path = self.path
+        if path is None or not self.bot:
+            return self.info()
+        killed = Latch._blank(self.bot, who, ts)
+        killed.set(Mode.KILLED, reason, who, ts)
+        try:
+            raise_damaged(path)
+            with alone(path.parent):
+                if self._still_broken() and not not_replaceable(path):
+                    write_new(path, killed._page(), replace=True)
+        except OSError as error:
+            raise NativeError(
+                f"{path}: it reads as KILLED to whoever opens it, but the reason cannot be kept, and a process that"
+                f" opened it before may not see it ({error.strerror}): make sure that the bot's process ends"
+            ) from error
+        now = Latch.open(path, self.bot)
+        try:
+            return now.info() if now._broken else now.set(Mode.KILLED, reason, who, ts)
+        finally:
+            now.close()
+
+    def _still_broken(self) -> bool:
+        assert self.path is not None  # only a file can be broken
+        there = Latch.open(self.path, self.bot)
+        there.close()
+        return bool(there._broken)
+
+    @property
+    def word(self) -> int:
+        """Changes with every set and release: what :meth:`release` takes as ``seen``. 0 for a file that is broken."""
+        return 0 if self._broken else int(lib.b4_latch_word(self.cdata))
+
+    def release(self, bot_name_typed: str, who: str, ts: int, *, seen: int | None = None) -> LatchInfo:
         """Allows trading again.
 
         Args:
             bot_name_typed: the bot's name as a person typed it.
             who: the approver, cut to 64 bytes.
             ts: UTC nanoseconds.
+            seen: :attr:`word` when the approver was shown what holds; a set since then, even one that changed nothing
+                else, refuses the release. None: as it is now.
 
         Returns:
             What holds now.
@@ -274,19 +313,24 @@ class Latch:
         try:
             if self._broken:
                 self._renew(who, ts)
+            elif self.verify() is Mode.KILLED and self._broken:
+                raise RefusedForSafety(f"{self._broken}; look at it again")
             else:
-                self._lower(who, ts)
+                self._lower(who, ts, self.word if seen is None else seen)
         except OSError as error:
             raise NativeError(f"{self.path}: the latch stays set: {error.strerror}") from error
         return self.info()
 
-    def _lower(self, who: str, ts: int) -> None:
-        observed = lib.b4_latch_word(self.cdata)
-        with self._lock():
+    def _lower(self, who: str, ts: int, observed: int) -> None:
+        with self._lock() as turn:
+            if not turn:
+                raise RefusedForSafety("another process is writing the latch and does not end: is it stopped?")
+            if self.word != observed:  # before the note of whoever set it is overwritten
+                raise RefusedForSafety(_SET_AGAIN)
             self._write(Mode.ACTIVE, "released", who, ts)
             self._sync()
             if lib.b4_latch_lower(self.cdata, observed) == lib.B4_E_STATE:
-                raise RefusedForSafety("the latch was set again while it was being released; look at the new reason")
+                raise RefusedForSafety(_SET_AGAIN)
             self._sync()
 
     def _renew(self, who: str, ts: int) -> None:
@@ -294,7 +338,10 @@ class Latch:
         assert self.path is not None  # only a file can be broken
         if reason := not_replaceable(self.path):
             raise NativeError(f"{self.path}: the latch stays set: {reason}; put it right by hand")
-        _write_new(self.path, Latch.memory(self.bot, ts), who, ts, replace=True)
+        with alone(self.path.parent):
+            if not self._still_broken():
+                raise RefusedForSafety(_SET_AGAIN)
+            write_new(self.path, Latch._blank(self.bot, who, ts)._page(), replace=True)
         if self._fd >= 0:
             os.close(self._fd)  # the old mapping stays for those who still read it, KILLED for good
         self._attach(self.path, self.bot)
@@ -316,6 +363,9 @@ class Latch:
                 there = None
             if held.st_size != lib.B4_LATCH_SIZE:
                 self._detach(f"latch file {self.path} was cut while in use")  # the page is gone: do not touch it
+            elif lib.b4_latch_check(self.cdata) != 0:
+                check(lib.b4_latch_raise(self.cdata, Mode.KILLED), "latch")
+                self._broken = f"latch file {self.path} was damaged while in use"
             elif there is None or (there.st_dev, there.st_ino) != (held.st_dev, held.st_ino):
                 check(lib.b4_latch_raise(self.cdata, Mode.KILLED), "latch")
                 self._broken = f"latch file {self.path} was removed or replaced while in use"
@@ -347,30 +397,3 @@ class Latch:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-
-
-def _write_new(path: Path, fresh: Latch, who: str, ts: int, *, replace: bool) -> None:
-    """Writes a whole new file beside its place, makes it durable, then gives it its name."""
-    name, who_raw = _name(fresh.bot), _field(who, lib.B4_LATCH_WHO)
-    memory = ffi.cast("void *", fresh.cdata)
-    check(lib.b4_latch_init(memory, lib.B4_LATCH_SIZE, name, len(name), ts, who_raw, len(who_raw)), "latch")
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(fd, bytes(ffi.buffer(memory, lib.B4_LATCH_SIZE)))
-        os.fsync(fd)
-        if replace:
-            os.replace(draft, path)
-        else:
-            os.link(draft, path)  # unlike a rename, refuses to take the place of an existing file
-            os.unlink(draft)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    finally:
-        os.close(fd)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -41,7 +41,9 @@ _RUN = (
     "next_seq", "recorder_restarts", "sink_restarts",
 )  # fmt: skip
 _POSITION = ("lots", "entry_cost", "mark_ticks", "unrealised_units", "uncovered_lots")
-_READS = 100
+#: so often, and with such pauses, a reader waits for a writer that is in the middle of a set
+_READS = 50
+_READ_AGAIN_S = 0.0005
 
 
 class RunState(IntEnum):
@@ -133,8 +135,13 @@ class RecorderNow:
 
 @frozen(kw_only=True)
 class Snapshot:
-    """A consistent reading of a board. Ages in ns, ``market_ns`` in UTC ns, equity in units of the reporting asset."""
+    """A reading of a board. Ages in ns, ``market_ns`` in UTC ns, equity in units of the reporting asset.
 
+    ``consistent`` is False when the writer was in the middle of a set each time we looked, which one that died or was
+    stopped there is for good: the figures may then belong to two moments.
+    """
+
+    consistent: bool
     state: RunState
     heartbeat_age_ns: int
     loop_lag_ns: int
@@ -158,6 +165,9 @@ class Snapshot:
     recorder: RecorderNow
     positions: tuple[PositionNow, ...]
     latency: Mapping[str, Summary]
+
+
+_PLAIN = tuple(a.name for a in Snapshot.__attrs_attrs__ if a.name in _RUN and a.name != "state")
 
 
 def _rule(name: str) -> str:
@@ -199,6 +209,7 @@ class Board:
         self._version = 0
         recorder = self.segment.counters["recorder"]
         recorder.set(recorder.index("durable_seq"), -1)
+        self.beat(time.monotonic_ns(), 0)
         self.latency = {stage: self.segment.histograms[stage] for stage in STAGES}
 
     def beat(self, monotonic_ns: int, lag_ns: int) -> None:
@@ -261,7 +272,9 @@ class BoardView:
     def __init__(self, segment: Segment) -> None:
         self.segment = segment
         self.manifest = Manifest.from_json(segment.texts.get("manifest", b""))
-        missing = {"run", "recorder", "positions", "denied"} - set(segment.counters)
+        have = {f"{group}.{name}" for group, counters in segment.counters.items() for name in counters.names}
+        wanted = [f"run.{name}" for name in _RUN] + [f"recorder.{name}" for name in RECORDER_COUNTERS]
+        missing = {name for name in wanted if name not in have} | {"positions", "denied"} - set(segment.counters)
         if missing:
             raise NativeError(f"{segment.path}: the segment has no {min(missing)}: it is of another version")
 
@@ -275,23 +288,29 @@ class BoardView:
         return cls(Segment.attach(path))
 
     def read(self) -> Snapshot:
-        """The figures now, all of one moment unless the writer died in the middle of one."""
+        """The figures now; :class:`Snapshot` says whether they are of one moment.
+
+        Raises:
+            NativeError: a figure is none that a trader writes; the segment is damaged.
+        """
         run = self.segment.counters["run"]
         version = run.index("version")
         for _ in range(_READS):
             before = run.get(version)
-            snapshot = self._read()
-            if before % 2 == 0 and run.get(version) == before:
-                break
-        return snapshot
+            snapshot = self._read(before % 2 == 0)
+            if snapshot.consistent and run.get(version) == before:
+                return snapshot
+            time.sleep(_READ_AGAIN_S)
+        return evolve(snapshot, consistent=False)
 
-    def _read(self) -> Snapshot:
+    def _read(self, consistent: bool) -> Snapshot:
         counters, now = self.segment.counters, time.monotonic_ns()
         run, recorder, denied = (counters[name].read() for name in ("run", "recorder", "denied"))
-        plain = {name: run[name] for name in _RUN if name in Snapshot.__annotations__ and name != "state"}
+        plain: dict[str, Any] = {name: run[name] for name in _PLAIN}
         return Snapshot(
             **plain,
-            state=RunState(run["state"]),
+            consistent=consistent,
+            state=self._state(run["state"]),
             heartbeat_age_ns=now - run["heartbeat_ns"],
             denied_by_rule={rule: count for rule, count in denied.items() if count},
             durable_seq=recorder["durable_seq"],
@@ -306,6 +325,12 @@ class BoardView:
             positions=tuple(self._position(index, counters["positions"]) for index in range(self._instruments)),
             latency={name: histogram.read() for name, histogram in self.segment.histograms.items()},
         )
+
+    def _state(self, number: int) -> RunState:
+        try:
+            return RunState(number)
+        except ValueError as error:
+            raise NativeError(f"{self.segment.path}: the run has the state {number}: the segment is damaged") from error
 
     @property
     def _instruments(self) -> int:
