@@ -17,7 +17,9 @@ from typing import Any, NoReturn
 
 import click
 
+from ..domain.redaction import hide
 from ..errors import Bot4Error, nearest
+from .hiding import hidden_output
 
 TRACEBACK_VARIABLE = "BOT4_TRACEBACK"
 
@@ -26,7 +28,9 @@ VERBS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "Trade the bundled example on the simulated exchange and print the report."),
     "init": ("init", "Write a bot.toml and a strategy that run at once."),
     "check": ("check", "Print what a bot.toml assembles, or every mistake in it."),
+    "config": ("config", "Describe the config to an editor, or show where each value comes from."),
     "backtest": ("backtest", "Run a bot over recorded history."),
+    "run": ("run", "Run a bot in real time, on paper."),
     "report": ("report", "Print or export the report of a finished run."),
     "runs": ("runs", "List finished runs."),
     "plugins": ("plugins", "List and check installed plugins."),
@@ -84,7 +88,7 @@ class Verbs(click.Group):
             reconfigure = getattr(stream, "reconfigure", None)
             if reconfigure is not None:
                 reconfigure(errors="backslashreplace")  # a name the terminal cannot show must not end the command
-        with _signals():
+        with _signals(), hidden_output():
             code = self._run(args, prog_name or "bot4", extra)
         sys.exit(code)
 
@@ -105,12 +109,15 @@ class Verbs(click.Group):
         except click.Abort:
             return 130
         except Bot4Error as error:
-            for line in str(error).splitlines():
+            for line in hide(str(error)).splitlines():
                 _say(line)
             return error.exit_code
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # the last net: whatever is wrong is told, and ends with exit 1
             if os.environ.get(TRACEBACK_VARIABLE):
-                raise
+                import traceback
+
+                click.echo(hide("".join(traceback.format_exception(error))), err=True, nl=False)
+                return 1
             _say(f"unexpected {type(error).__name__}: {error} (rerun with {TRACEBACK_VARIABLE}=1 for the traceback)")
             return 1
         return outcome if isinstance(outcome, int) and not isinstance(outcome, bool) else 0
@@ -124,7 +131,7 @@ def _usage(error: click.UsageError) -> str:
 
 def _say(text: str) -> None:
     """One line to stderr; control characters of foreign text are shown, not obeyed."""
-    words = " ".join(text.split())
+    words = " ".join(hide(text).split())
     clean = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in words)
     click.echo(clean, err=True)
 

@@ -12,7 +12,8 @@ import attrs
 import click
 
 from ..config import Part, load_config, resolve
-from ..domain.redaction import HIDDEN, is_secret, without_password
+from ..config.live import exposed
+from ..domain.redaction import HIDDEN, hide, is_secret, without_password
 from ..engine.assemble import Assembly, assemble
 from ..errors import ConfigError
 from ..native.latch import Latch
@@ -34,7 +35,8 @@ def check(ctx: click.Context, bot: str, overrides: tuple[str, ...], as_json: boo
     """Print what a bot.toml assembles, or every mistake in it.
 
     The settings shown are the effective ones, defaults included, with the fill rules and limits they lead to. The
-    histories are read and checked; the strategy is not called. The exit code is 2 when anything is wrong.
+    histories are read and checked, secrets are read and shown as ***; the strategy is not called. The exit code is 2
+    when anything is wrong. What only live trading refuses is a warning here.
     """
     try:
         config = load_config(bot, overrides)
@@ -43,9 +45,14 @@ def check(ctx: click.Context, bot: str, overrides: tuple[str, ...], as_json: boo
         if not as_json:
             raise
         errors = [{"line": one.line, "path": one.path, "message": one.message} for one in error.mistakes]
-        emit({"ok": False, "errors": errors}, True, lambda: None)
+        emit({"ok": False, "errors": errors, "warnings": []}, True, lambda: None)
         ctx.exit(error.exit_code)
-    emit({"ok": True, "errors": []}, as_json, lambda: _render(assembly))
+    doubts = exposed(assembly.plan)
+    warnings = [{"line": one.line, "path": one.path, "message": one.message} for one in doubts]
+    emit({"ok": True, "errors": [], "warnings": warnings}, as_json, lambda: _render(assembly))
+    if not as_json:
+        for one in doubts:
+            click.echo(hide(f"warning: {one}"), err=True)
 
 
 def _render(assembly: Assembly) -> None:
@@ -80,7 +87,7 @@ def _list(tree: Any, title: str, values: Mapping[str, str]) -> None:
 
     branch = tree.add(Text(title))
     for name, value in values.items():
-        branch.add(Text(f"{name}: {value}"))
+        branch.add(Text(hide(f"{name}: {value}")))
 
 
 def _add(tree: Any, title: str, part: Part[Any]) -> Any:
@@ -120,8 +127,8 @@ def shown(value: object, name: str = "") -> str:
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, str | Path):
-        return without_password(repr(str(value)))
-    return str(value)
+        return hide(without_password(repr(str(value))))
+    return hide(str(value))
 
 
 def _joined(items: list[str]) -> str:

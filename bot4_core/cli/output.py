@@ -14,6 +14,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from ..domain.redaction import hide_in
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -38,7 +40,7 @@ def emit(data: Mapping[str, Any], as_json: bool, render: Callable[[], None]) -> 
         render: prints the same for people; not called with ``as_json``.
     """
     if as_json:
-        click.echo(json.dumps(_plain(data), allow_nan=False))
+        click.echo(json.dumps(hide_in(_plain(data)), allow_nan=False))
     else:
         render()
 

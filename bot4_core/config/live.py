@@ -89,7 +89,12 @@ def refusals(plan: Plan, now: Circumstances) -> list[Mistake]:
     """
     if plan.config.bot.mode != "live":
         return [_because(plan, ("bot", "mode"), "is 'paper', and --live was given: say one thing")] if now.flag else []
-    return [*_unconfirmed(plan, now), *_exposed(plan, now), *_unfit(plan), *_unlimited(plan, now)]
+    found = _unconfirmed(plan, now)
+    found += exposed(plan)
+    found += _open_to_others(plan.config, now)
+    found += _unfit(plan)
+    found += _unlimited(plan, now)
+    return found
 
 
 def refuse(mistakes: list[Mistake]) -> None:
@@ -115,17 +120,22 @@ def _unconfirmed(plan: Plan, now: Circumstances) -> list[Mistake]:
     return found
 
 
-def _exposed(plan: Plan, now: Circumstances) -> list[Mistake]:
-    """Secrets in the file, and a file that others can read or change."""
-    config = plan.config
-    found = []
+def exposed(plan: Plan) -> list[Mistake]:
+    """Secrets that are written out in the config: a warning before a backtest or paper run, a refusal in live."""
+    config, found = plan.config, []
     for at, secret in secrets_of(plan):
         if secret.inline:
-            message = "is written out: a live bot takes it from { env = … }, { file = … } or { keyring = … }"
+            message = "the secret is written out; live trading wants { env = … }, { file = … } or { keyring = … }"
             found.append(_because(plan, at, message))
     if config.journal.url is not None and without_password(config.journal.url) != config.journal.url:
-        message = "holds a password: leave it to ~/.pgpass or PGPASSWORD"
+        message = "holds a password; live trading wants it in ~/.pgpass or PGPASSWORD"
         found.append(_because(plan, ("journal", "url"), message))
+    return found
+
+
+def _open_to_others(config: Config, now: Circumstances) -> list[Mistake]:
+    """A config that others can read or change."""
+    found = []
     if not now.file_is_ours:
         message = "belongs to another user: a live bot reads its owner's config only"
         found.append(Mistake("", message, None, config.source))

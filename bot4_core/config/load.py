@@ -13,6 +13,7 @@ from typing import Any
 
 from ..domain.redaction import without_secrets
 from ..errors import ConfigError, Mistake, nearest, one_line
+from ..plugins import Pin
 from .lines import Place, find_lines, nesting
 from .model import BotConfig, Config, JournalConfig, LogConfig, Market, Table, locate
 from .overrides import MAX_NESTING, apply_arguments, apply_environment, merged
@@ -22,8 +23,10 @@ MAX_BYTES = 1_000_000
 MAX_TABLES = 1_000
 
 _TOP = ("bot", "journal", "log", "exchange", "risk", "strategy", "sink")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
-_MARKET = re.compile(r"([^:\s/]+):([^:\s/]+/[^:\s/]+)")
+#: the NAME of ``[exchange.NAME]`` and ``[strategy.NAME]``
+TABLE_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}"
+#: one entry of ``trade``
+MARKET = r"([^:\s/]+):([^:\s/]+/[^:\s/]+)"
 _TOML_POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 _Found = list[tuple[Place, str]]
@@ -58,6 +61,23 @@ def load_config(
     if mistakes:
         raise ConfigError(sorted(mistakes, key=lambda mistake: (mistake.line is None, mistake.line or 0)))
     return Config(path=Path(path).absolute(), source=source, text=text, lines=lines, overrides=applied, **parts)
+
+
+def allowlist(path: str | Path) -> tuple[Pin, ...]:
+    """The plugins that a bot's TOML allows, whatever else is wrong with it; for who wants to know them beforehand.
+
+    Raises:
+        ConfigError: the file cannot be read or is no TOML, or ``[bot] plugins`` is no list of plugins.
+    """
+    source = str(path)
+    text = _read(Path(path), source)
+    bot = _parse(text, source).get("bot", {})
+    try:
+        plugins: tuple[Pin, ...] = structure(bot.get("plugins", []) if isinstance(bot, dict) else [], tuple[Pin, ...])
+    except Problems as problems:
+        lines, found = find_lines(text), problems.below("bot", "plugins")
+        raise ConfigError([locate(*each, source=source, lines=lines, overrides={}) for each in found]) from problems
+    return plugins
 
 
 def _read(path: Path, source: str) -> str:
@@ -154,7 +174,7 @@ def _named(
         return {}
     result: dict[str, Table] = {}
     for name, content in tables.items():
-        if not _NAME.fullmatch(name):
+        if not re.fullmatch(TABLE_NAME, name):
             found.append(((kind, name), "the name must be 1-63 letters, digits, _ - and start with a letter or digit"))
         trade = None if exchanges is None else _trade(content, (kind, name), exchanges, found)
         result[name] = _table(kind, name, content, (kind, name), found, trade)
@@ -193,7 +213,7 @@ def _trade(content: Mapping[str, Any], at: Place, exchanges: Mapping[str, Any], 
         return ()
     markets: list[Market] = []
     for position, entry in enumerate(content["trade"]):
-        match = _MARKET.fullmatch(entry) if isinstance(entry, str) else None
+        match = re.fullmatch(MARKET, entry) if isinstance(entry, str) else None
         if match is None:
             found.append(((*at, position), f"{show(entry)} must read EXCHANGE:BASE/QUOTE, as 'main:BTC/USDT'"))
             continue

@@ -57,14 +57,14 @@ def _no_plugin_twice(_bot: object, _attribute: attrs.Attribute[Any], value: tupl
 
 @frozen(kw_only=True)
 class BotConfig:
-    """``[bot]``.
+    """Who the bot is, and what it may import.
 
     Args:
-        name: the bot's name; files and journal rows carry it.
-        mode: ``paper`` or ``live``; a backtest runs either (DECISIONS.md D-13).
-        plugins: entry-point names that may be imported, nothing else is; each may be pinned to a version and files.
-        seed: the only source of randomness of a backtest.
-        unguarded: switches the immutable limits off outside live trading (D-12).
+        name: 1 to 63 letters, digits, ``_ . -``; files and journal rows carry it.
+        mode: ``paper`` or ``live``; ``bot4 backtest`` runs either, ``bot4 run`` what it says.
+        plugins: entry-point names that may be imported, nothing else is; each may be pinned.
+        seed: 0 to 2^63 - 1; client order ids of a backtest come from it.
+        unguarded: switches the position, drawdown and stop limits off; refused with ``live``; the report says so.
     """
 
     name: str = field(validator=_VALID_BOT_NAME)
@@ -76,10 +76,10 @@ class BotConfig:
 
 @frozen(kw_only=True)
 class JournalConfig:
-    """``[journal]``.
+    """Where runs are kept.
 
     Args:
-        url: database URL, SQLite files relative to the TOML; None = SQLite in the state directory (D-7).
+        url: ``sqlite:///FILE`` or ``postgresql+psycopg://USER@HOST/NAME``; without it SQLite in the state directory.
     """
 
     url: str | None = field(default=None, validator=attrs.validators.optional(_valid_url))
@@ -87,7 +87,7 @@ class JournalConfig:
 
 @frozen(kw_only=True)
 class LogConfig:
-    """``[log]``: the JSON log of a running bot.
+    """The JSON log of a running bot.
 
     Args:
         level: the least serious message that is kept.

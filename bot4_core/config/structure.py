@@ -32,7 +32,7 @@ _SECRETS: ContextVar[SecretReader | None] = ContextVar("secrets", default=None)
 
 _SHOWN = 60
 #: A TOML integer is at most 64 bits wide; Python's parser takes any.
-_INT_MAX = 2**63
+INT_MAX = 2**63
 
 
 class Problems(Exception):
@@ -99,7 +99,7 @@ def structure_fields(data: object, cls: type) -> dict[str, Any]:
     if not isinstance(data, Mapping):
         raise Problems([((), f"{show(data)} must be a table")])
     fields = {one.alias: one for one in attrs.fields(cls) if one.init}
-    types = _hints(cls)
+    types = hints_of(cls)
     found: list[tuple[Place, str]] = []
     for key in data:
         if key not in fields:
@@ -124,7 +124,12 @@ def structure_fields(data: object, cls: type) -> dict[str, Any]:
     return values
 
 
-def _hints(cls: type) -> dict[str, Any]:
+def hints_of(cls: type) -> dict[str, Any]:
+    """The annotations of a class's fields, resolved.
+
+    Raises:
+        Problems: one of them names what does not exist.
+    """
     try:
         return typing.get_type_hints(cls, include_extras=True)
     except NameError as error:
@@ -200,7 +205,7 @@ def _bool(value: object, _: Any) -> bool:
 def _int(value: object, _: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise Problems([((), f"{show(value)} must be a whole number")])
-    if not -_INT_MAX <= value < _INT_MAX:
+    if not -INT_MAX <= value < INT_MAX:
         raise Problems([((), f"{show(value)} does not fit 64 bits")])
     return value
 

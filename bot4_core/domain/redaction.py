@@ -7,12 +7,8 @@ each form it may have got there - as it is, escaped, base64, hex, URL-quoted, or
 
 from __future__ import annotations
 
-import base64
-import html
-import json
 import re
-import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ..errors import DomainError
 
@@ -114,6 +110,10 @@ def _cut(text: str, form: str) -> int:
 
 def _forms(value: str) -> Iterator[str]:
     """Each way a secret may stand in a text."""
+    import html  # only a process with a secret needs these
+    import json
+    import urllib.parse
+
     lines = value.splitlines()[:_MAX_LINES]
     for plain in {value, value.strip(), " ".join(value.split()), *(one.strip() for one in lines if len(lines) > 1)}:
         if plain != value and len(plain) < min(_MIN_LINE, len(value.strip())):
@@ -137,6 +137,8 @@ def _forms(value: str) -> Iterator[str]:
 
 def _base64(data: bytes) -> Iterator[str]:
     """The characters that belong to the secret alone, wherever it stands in what was encoded."""
+    import base64
+
     for shift in range(3):
         whole = base64.b64encode(b"\0" * shift + data).decode().rstrip("=")
         sure = whole[-(-8 * shift // 6) : (8 * (shift + len(data))) // 6]
@@ -163,7 +165,7 @@ def hide_in(value: object) -> object:
     """A JSON-ready value with every text in it hidden, keys included; other values as they are."""
     if isinstance(value, str):
         return hide(value)
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {hide_in(key): hide_in(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [hide_in(item) for item in value]

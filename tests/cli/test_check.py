@@ -121,7 +121,7 @@ def test_the_password_of_the_journal_is_not_shown(folder: Path) -> None:
 
 
 def test_json_says_ok_in_one_object(folder: Path) -> None:
-    assert json.loads(check(folder, "--json").stdout) == {"ok": True, "errors": []}
+    assert json.loads(check(folder, "--json").stdout) == {"ok": True, "errors": [], "warnings": []}
 
 
 def test_a_loosened_limit_is_refused_on_its_line(folder: Path) -> None:
