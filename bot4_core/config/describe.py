@@ -176,4 +176,6 @@ def keywords_of(validator: Any) -> dict[str, object]:
 
 
 def _keyword(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(key): _keyword(item) for key, item in value.items()}
     return number(value) if isinstance(value, Decimal) else value

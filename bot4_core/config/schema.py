@@ -116,15 +116,24 @@ def _table(cls: type, definitions: Schema) -> Schema:
 
 
 def _property(setting: Setting, definitions: Schema) -> Schema:
-    told = type_schema(setting.type, definitions)
-    for key, value in setting.keywords.items():
-        told[key] = {**told.get(key, {}), **value} if isinstance(value, Mapping) else value
+    told = _narrowed(type_schema(setting.type, definitions), setting.keywords)
     default = plain(setting.default)
     if default is not None:
         told["default"] = default
     if setting.description:
         told["description"] = setting.description.replace("``", "`")
     return told
+
+
+def _narrowed(told: Schema, keywords: Mapping[str, object]) -> Schema:
+    """What a type takes, and a validator leaves of it."""
+    result = dict(told)
+    for key, value in keywords.items():
+        result[key] = _narrowed(result.get(key, {}), value) if isinstance(value, Mapping) else value
+    least = keywords.get("minimum", keywords.get("exclusiveMinimum"))
+    if isinstance(least, int | float) and least >= 0 and _SCALARS[Decimal]["anyOf"][1] in result.get("anyOf", ()):
+        result.setdefault("pattern", "^[^-]")  # of a number that is written as text, its sign can be judged
+    return result
 
 
 def type_schema(wanted: Any, definitions: Schema) -> Schema:

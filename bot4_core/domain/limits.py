@@ -86,6 +86,14 @@ class Limits:
             raise DomainError(f"{number} must be below 1")
         return int(number) if name in _COUNTS else number
 
+    def json_schema(self, name: str) -> dict[str, object]:
+        """What a policy may state for one limit without loosening this one, as JSON Schema keywords of a number."""
+        current = getattr(self, name)
+        if name in _MORE_IS_TIGHTER:
+            least = {"minimum": Decimal(0) if current is None else current}
+            return least | ({"exclusiveMaximum": 1} if name == "collar" else {})
+        return {"exclusiveMinimum": 0} | ({} if current is None else {"maximum": current})
+
     def to_mapping(self) -> dict[str, str]:
         """Name to text of every rule in force, for the journal and the report."""
         values = {name: getattr(self, name) for name in _NAMES}

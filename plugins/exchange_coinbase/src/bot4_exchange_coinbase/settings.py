@@ -13,6 +13,8 @@ def _valid_quotes(_settings: object, _attribute: object, value: tuple[str, ...])
             raise DomainError(f"{quote!r} is no asset code, as 'USDT'")
 
 
+_valid_quotes.json_schema = {"items": {"pattern": "^[A-Z0-9]+$"}}  # type: ignore[attr-defined]  # what an editor may know
+
 @frozen(kw_only=True)
 class CoinbaseSettings:
     """``[exchange.NAME]`` with ``use = "coinbase"``.

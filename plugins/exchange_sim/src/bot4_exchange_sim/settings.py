@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Literal
@@ -61,9 +62,20 @@ def bar_ns(text: str) -> int:
     return value
 
 
+def _told(**keywords: object) -> Callable[[Any], Any]:
+    """Gives a validator what an editor may know about its values, JSON Schema keywords (``bot4 config schema``)."""
+
+    def tell(validator: Any) -> Any:
+        validator.json_schema = keywords
+        return validator
+
+    return tell
+
+
 def _between(low: str, high: str, *, low_included: bool = True) -> Any:
     """A validator for a ratio; None passes."""
 
+    @_told(**{"minimum" if low_included else "exclusiveMinimum": Decimal(low), "maximum": Decimal(high)})
     def valid(_: object, attribute: attrs.Attribute[Any], value: Decimal | None) -> None:
         if value is None:
             return
@@ -75,6 +87,7 @@ def _between(low: str, high: str, *, low_included: bool = True) -> Any:
     return valid
 
 
+@_told(minItems=1, uniqueItems=True)
 def _valid_history(_: object, _attribute: object, value: list[str] | None) -> None:
     if value is None:
         return
@@ -85,6 +98,11 @@ def _valid_history(_: object, _attribute: object, value: list[str] | None) -> No
         raise ValueError(f"history names {twice[0]!r} twice")
 
 
+@_told(
+    minProperties=1,
+    propertyNames={"pattern": r"^[^\s/]{1,20}/[^\s/]{1,20}$"},
+    additionalProperties={"minimum": PRICES[0], "maximum": PRICES[1]},
+)
 def _valid_market(_: object, _attribute: object, value: dict[str, Decimal] | None) -> None:
     if value is None:
         return
@@ -99,16 +117,19 @@ def _valid_market(_: object, _attribute: object, value: dict[str, Decimal] | Non
             raise ValueError(f"{symbol} starts at {price}; a made-up market starts from {low:f} to {high:f}")
 
 
+@_told(pattern=f"^(?:{_INTERVAL.pattern})$")
 def _valid_interval(_: object, _attribute: object, value: str | None) -> None:
     if value is not None:
         bar_ns(value)
 
 
+@_told(minimum=1, maximum=MAX_BARS)
 def _valid_bars(_: object, _attribute: object, value: int | None) -> None:
     if value is not None and not 1 <= value <= MAX_BARS:
         raise ValueError(f"bars {value} must be from 1 to {MAX_BARS}")
 
 
+@_told(exclusiveMinimum=0, maximum=_MAX_SPEED)
 def _valid_speed(_: object, _attribute: object, value: Decimal | str) -> None:
     if isinstance(value, str):
         if value != "max":
@@ -117,6 +138,7 @@ def _valid_speed(_: object, _attribute: object, value: Decimal | str) -> None:
         raise ValueError(f"speed {value} must be above 0, at most {_MAX_SPEED}; 'max' waits for nothing")
 
 
+@_told(minProperties=1, additionalProperties={"minimum": 0})
 def _valid_balances(_: object, _attribute: object, value: dict[str, Decimal]) -> None:
     if not value:
         raise ValueError('balances is empty: give the account money, such as balances = { USDT = "100000" }')
@@ -125,6 +147,7 @@ def _valid_balances(_: object, _attribute: object, value: dict[str, Decimal]) ->
             raise ValueError(f"balance of {asset} is {amount}, it must not be negative")
 
 
+@_told(pattern=f"^(?:{_DURATION.pattern})$")
 def _valid_duration(_: object, _attribute: object, value: str) -> None:
     duration_ns(value)
 
@@ -136,7 +159,12 @@ def _valid_fees(_: object, _attribute: object, value: Fees) -> None:
 
 @frozen(kw_only=True)
 class Fees:
-    """Fees as shares of a fill's cost; both default to 0.001. A negative maker fee is a rebate."""
+    """Fees as shares of a fill's cost.
+
+    Args:
+        maker: -0.01 to 0.1; negative is a rebate.
+        taker: 0 to 0.1.
+    """
 
     maker: Decimal = field(default=Decimal("0.001"), validator=_between("-0.01", "0.1"))
     taker: Decimal = field(default=Decimal("0.001"), validator=_between("0", "0.1"))

@@ -13,39 +13,39 @@ from bot4_core.sdk import ConfigError, DomainError, Limits
 _CORE = Limits()
 
 
-def _no_looser(_settings: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    try:
-        _CORE.tightened({attribute.name: value})
-    except ConfigError as error:
-        raise DomainError(error.mistakes[0].message) from None
+def _limit(name: str, default: Any) -> Any:
+    def no_looser(_settings: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        try:
+            _CORE.tightened({attribute.name: value})
+        except ConfigError as error:
+            raise DomainError(error.mistakes[0].message) from None
 
-
-def _limit(default: Any) -> Any:
-    return field(default=default, validator=_no_looser)
+    no_looser.json_schema = _CORE.json_schema(name)  # type: ignore[attr-defined]  # what an editor may know of it
+    return field(default=default, validator=no_looser)
 
 
 @frozen(kw_only=True)
 class RiskDefaultSettings:
-    """What ``[[risk]]`` with ``use = "default"`` takes; the rules they feed are described at ``bot4_core.sdk.Limits``.
+    """Limits of the gate, none looser than the core's own.
 
     Args:
-        position: notional in one base asset over equity, ratio.
-        drawdown: loss from the equity peak that stops the bot, ratio.
-        stop_distance: farthest protective stop from the worst acceptable fill, ratio.
-        collar: how much worse than the mark a market order is assumed to fill, ratio.
-        open_orders: working entry orders at once.
-        open_orders_per_symbol: the same for one instrument.
-        max_notional: largest order in the reporting asset.
+        position: notional in one base asset over equity, working orders at their worst price; at most 0.02.
+        drawdown: fall from the equity peak that stops the bot; at most 0.15.
+        stop_distance: farthest protective stop from the worst fill; at most 0.04.
+        collar: how far beyond the mark a market order is assumed to fill; at least 0.005.
+        open_orders: working entry orders of the bot; at most 100.
+        open_orders_per_symbol: working entry orders of one instrument; at most 10.
+        max_notional: largest order, in the reporting asset.
         orders_per_second: entry orders accepted within any second.
         duplicate_window_s: an equal entry order within so many seconds is a duplicate.
     """
 
-    position: Decimal = _limit(Decimal("0.02"))
-    drawdown: Decimal = _limit(Decimal("0.15"))
-    stop_distance: Decimal = _limit(Decimal("0.04"))
-    collar: Decimal = _limit(Decimal("0.005"))
-    open_orders: int = _limit(100)
-    open_orders_per_symbol: int = _limit(10)
-    max_notional: Decimal = _limit(Decimal(100_000))
-    orders_per_second: int = _limit(10)
-    duplicate_window_s: Decimal = _limit(Decimal(1))
+    position: Decimal = _limit("position", Decimal("0.02"))
+    drawdown: Decimal = _limit("drawdown", Decimal("0.15"))
+    stop_distance: Decimal = _limit("stop_distance", Decimal("0.04"))
+    collar: Decimal = _limit("collar", Decimal("0.005"))
+    open_orders: int = _limit("open_orders", 100)
+    open_orders_per_symbol: int = _limit("open_orders_per_symbol", 10)
+    max_notional: Decimal = _limit("max_notional", Decimal(100_000))
+    orders_per_second: int = _limit("orders_per_second", 10)
+    duplicate_window_s: Decimal = _limit("duplicate_window_s", Decimal(1))
