@@ -7,11 +7,12 @@ or done. What it writes to stderr becomes lines of the bot's log.
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+
+import msgspec
 
 from ..errors import one_line
 
@@ -21,6 +22,8 @@ _HEALTHY_S = 10.0
 _LINE_BYTES = 16_384
 #: how long a process that was told to finish, and then to end, is waited for
 _TERMINATE_S = 2.0
+#: Decimals as JSON numbers, which their reader takes exactly (parse_float=Decimal)
+_ENCODE = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class Companion:
@@ -32,9 +35,10 @@ class Companion:
         settings: the line of JSON it gets; never shown.
         log: takes ``(level, line)``: what it wrote to stderr, its deaths and restarts.
         fds: file descriptors it inherits.
-        lost: called once, when it died more often than the delays allow and is given up.
 
     Attributes:
+        on_lost: called once with the reason, when it died more often than the delays allow and is given up.
+        is_lost: whether it was.
         restarts: how often it had to be started again.
         pid: of the present process, 0 while there is none.
     """
@@ -47,16 +51,16 @@ class Companion:
         log: Callable[[str, str], object],
         *,
         fds: Sequence[int] = (),
-        lost: Callable[[str], object] = lambda reason: None,
     ) -> None:
         self.name = name
+        self.on_lost: Callable[[str], object] = lambda reason: None
+        self.is_lost = False
         self.restarts = 0
         self.pid = 0
         self._module = module
-        self._line = json.dumps(settings).encode() + b"\n"
+        self._line = _ENCODE(settings) + b"\n"
         self._log = log
         self._fds = tuple(fds)
-        self._lost = lost
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
         self._finishing = False
@@ -93,7 +97,8 @@ class Companion:
             failures = 1 if clock() - began >= _HEALTHY_S else failures + 1
             if failures > len(_DELAYS_S):
                 self._log("ERROR", f"{self.name} {ending} again and is given up")
-                self._lost(f"{self.name} {ending}")
+                self.is_lost = True
+                self.on_lost(f"{self.name} {ending}")
                 return
             delay_s = _DELAYS_S[failures - 1]
             when = f" in {delay_s:g} s" if delay_s else ""
