@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import pytest
@@ -74,7 +75,9 @@ def test_the_environment_switches_a_plugin_off(
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        ("import no_such_library", "ModuleNotFoundError: No module named 'no_such_library'"),
+        ("import no_such_library", "ModuleNotFoundError: No module named 'no_such_library'$"),
+        ("import asyncio\nraise asyncio.CancelledError", "failed: CancelledError$"),
+        ("raise GeneratorExit", "failed: GeneratorExit$"),
         ("raise SystemExit(3)", r"calls exit\(\)"),
         ("class Odd(BaseException): pass\nraise Odd('strange')", "Odd: strange"),
         ("x = = 1", "SyntaxError"),
@@ -99,6 +102,18 @@ def test_the_environment_switches_a_plugin_off(
             "bot4_sinks failed: ZeroDivisionError",
         ),
         ("from bot4_core.sdk import hookimpl\n@hookimpl\ndef bot4_sinks(): exit()", r"bot4_sinks calls exit\(\)"),
+        (
+            "from bot4_core.sdk import hookimpl\n@hookimpl\nasync def bot4_starting(run): pass",
+            "its bot4_starting is async; hooks are plain functions",
+        ),
+        (
+            "from bot4_core.sdk import hookimpl\n@hookimpl\ndef bot4_sinks(): yield 1",
+            "its bot4_sinks yields; hooks return their answer",
+        ),
+        (
+            "from bot4_core.sdk import hookimpl\n@hookimpl(wrapper=True)\ndef bot4_starting(run): return (yield)",
+            "its bot4_starting yields",
+        ),
         (good("made").replace("depth", "use"), "reserved field 'use'"),
         (good("made").replace("depth", "trade"), "reserved field 'trade'"),
         (good("Made up"), "name 'Made up' must be"),
@@ -184,13 +199,70 @@ def bot4_stopping(run, reason):
 """
 
 
-@pytest.mark.parametrize("failure", ["RuntimeError('no')", "SystemExit('no')"])
+@pytest.mark.parametrize(
+    "failure",
+    [
+        "RuntimeError('no')",
+        "SystemExit('no')",
+        "GeneratorExit('no')",
+        "StopIteration('no')",
+        "__import__('asyncio').CancelledError('no')",
+        "type('Odd', (BaseException,), {})('no')",
+    ],
+)
 def test_an_observer_that_raises_does_not_stop_the_others(make_plugin: MakePlugin, failure: str) -> None:
     make_plugin("exchange-one", good("one") + OBSERVER.replace("FAIL", f"raise {failure}"))
     second = make_plugin("exchange-two", good("two") + OBSERVER.replace("FAIL", ""))
     registry = plugins.load(["exchange-one", "exchange-two"])
     (problem,) = registry.starting(RUN)
     assert problem.plugin == "exchange-one"
-    assert f"bot4_starting failed: {failure.partition('(')[0]}: no" in str(problem)
+    assert re.search(r"bot4_starting failed: \w+: no$", str(problem))
     assert registry.stopping(RUN, "the end") == []
     assert sys.modules[second].seen == ["b", "the end"]
+
+
+def test_an_interrupt_in_an_observer_is_not_swallowed(make_plugin: MakePlugin) -> None:
+    make_plugin("exchange-made", good("made") + OBSERVER.replace("FAIL", "raise KeyboardInterrupt"))
+    registry = plugins.load(["exchange-made"])
+    with pytest.raises(KeyboardInterrupt):
+        registry.starting(RUN)
+
+
+def test_what_a_plugin_prints_goes_to_stderr_and_is_a_warning(
+    make_plugin: MakePlugin, capsys: pytest.CaptureFixture[str]
+) -> None:
+    talk = "import sys\nprint('on import')\nsys.stdout.flush()\n"
+    make_plugin("exchange-made", talk + good("made") + OBSERVER.replace("FAIL", "print('at the start')"))
+    registry = plugins.load(["exchange-made"])
+    registry.starting(RUN)
+    assert capsys.readouterr() == ("", "on import\nat the start\n")
+    (text,) = registry.warnings
+    assert text.startswith("plugin exchange-made: it prints to stdout while it is loaded")
+
+
+def test_a_quiet_plugin_has_no_warnings(make_plugin: MakePlugin) -> None:
+    make_plugin("exchange-made", good("made"))
+    assert plugins.load(["exchange-made"]).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (
+            "import ctypes\nctypes.CDLL('libnowhere.so.3')",
+            "OSError: libnowhere.so.3: .*; the native library libnowhere.so.3 cannot be loaded: install what it needs",
+        ),
+        (
+            "raise ImportError('bad ELF', path='/opt/x/_fast.abi3.so')",
+            r"; the native library _fast\.abi3\.so cannot be loaded: .* reinstall bot4-exchange-made 1\.0$",
+        ),
+        (
+            "raise ModuleNotFoundError('gone', name=__name__ + '._kernel')",
+            r"made_\w+\._kernel is its own and may be native code not built for this Python: reinstall bot4-",
+        ),
+    ],
+)
+def test_a_native_library_that_is_missing_is_named(make_plugin: MakePlugin, source: str, reason: str) -> None:
+    make_plugin("exchange-made", source)
+    with pytest.raises(PluginLoadError, match=reason):
+        plugins.load(["exchange-made"])
