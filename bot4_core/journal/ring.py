@@ -123,7 +123,7 @@ class RingReader:
         self._ring = ring
         # as large as the ring, so that no frame is ever cut; pages that stay unused cost nothing
         self._slots = np.empty(ring.capacity, EVENT_DTYPE)
-        self._bytes = memoryview(self._slots.view(np.uint8))
+        self._bytes = self._slots.view(np.uint8).data
         self._shown = 0
         self._next_seq: int | None = None
         self._seq_after_shown: int | None = None

@@ -114,6 +114,11 @@ class JournalWriter:
         return self._next_seq
 
     @property
+    def last_ts(self) -> int:
+        """Time of the last record that is stored, UTC ns."""
+        return self._last_ts
+
+    @property
     def finished(self) -> bool:
         """Whether the run's end is stored."""
         return self._finished
