@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
 from attrs import frozen
 
 from ..errors import NativeError
 from ._native import ffi, lib
 from .memory import aligned
 from .status import check
+
+if TYPE_CHECKING:  # a process that only attaches to a segment is spared numpy's start
+    import numpy as np
+    import numpy.typing as npt
 
 
 @frozen
@@ -73,7 +75,7 @@ class Histogram:
         Raises:
             NativeError: another type or shape, or a value out of range (those before it are counted).
         """
-        if ns.dtype != np.int64 or ns.ndim != 1 or not ns.flags.c_contiguous:
+        if ns.dtype != "int64" or ns.ndim != 1 or not ns.flags.c_contiguous:
             raise NativeError("histogram: needs a contiguous one-dimensional int64 array")
         check(
             lib.b4_bulk_histogram_record(self.cdata, ffi.cast("int64_t *", ffi.from_buffer(ns)), len(ns)),

@@ -138,10 +138,12 @@ class Snapshot:
     """A reading of a board. Ages in ns, ``market_ns`` in UTC ns, equity in units of the reporting asset.
 
     ``consistent`` is False when the writer was in the middle of a set each time we looked, which one that died or was
-    stopped there is for good: the figures may then belong to two moments.
+    stopped there is for good: the figures may then belong to two moments. ``version`` grows with each set; before the
+    first, when it is 0, the figures say nothing.
     """
 
     consistent: bool
+    version: int
     state: RunState
     heartbeat_age_ns: int
     loop_lag_ns: int

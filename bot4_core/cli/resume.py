@@ -1,0 +1,97 @@
+"""``bot4 resume``: releases a bot's kill latch, for somebody who types the bot's name."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import click
+
+from ..errors import RefusedForSafety, one_line
+from ..native.latch import Latch, Mode
+from ..state.folder import BotFolder, bot_folder
+from .kill import who
+from .output import emit, json_option
+
+#: longest answer that is read
+_MAX_ANSWER = 1024
+
+
+@click.command()
+@click.argument("bot")
+@json_option
+def resume(bot: str, as_json: bool) -> None:
+    """Release the kill latch of BOT, after showing who set it and why.
+
+    The bot's name must be typed out; one line is read from the terminal, or from stdin. Anything else changes nothing
+    and ends with code 6.
+    """
+    folder = bot_folder(bot)
+    latch = folder.open_latch()
+    try:
+        seen, before = latch.word, latch.info()
+        if before.mode is Mode.ACTIVE:
+            _print(folder, latch, False, [f"{folder.name} is not latched: nothing to release"], as_json)
+            return
+        for line in _shown(folder, latch):
+            click.echo(line, err=True)
+        _ask(folder.name)
+        latch.release(folder.name, who(), time.time_ns(), seen=seen)
+        _print(folder, latch, True, _after(folder, broken=not before.durable), as_json)
+    finally:
+        latch.close()
+
+
+def _shown(folder: BotFolder, latch: Latch) -> list[str]:
+    from .sight import look
+    from .status_text import MEANING, latch_story
+
+    info, sight = latch.info(), look(folder)
+    lines = [
+        f"{folder.name} is {info.mode.name.replace('_', '-')}: {MEANING[info.mode]}",
+        f"  {latch_story(info, time.time_ns())}",
+        f"  the bot: {sight.life.value}",
+    ]
+    now = sight.snapshot
+    if now is not None:
+        held = sum(1 for one in now.positions if one.lots)
+        lines.append(
+            f"  when last seen: drawdown {now.drawdown_ppb / 10**7:.2f} %, worst {now.max_drawdown_ppb / 10**7:.2f} %;"
+            f" {held} positions, {now.working_orders} working orders"
+        )
+    return lines
+
+
+def _ask(name: str) -> None:
+    click.echo(f"type the bot's name to let it trade again [{name}]: ", err=True, nl=False)
+    typed = sys.stdin.buffer.readline(_MAX_ANSWER).decode("utf-8", "replace")
+    if not sys.stdin.isatty():
+        click.echo(err=True)  # nobody's Enter ended the line
+    if typed.removesuffix("\n").removesuffix("\r") != name:
+        given = f"{one_line(typed)!r}" if typed.strip() else "nothing"
+        raise RefusedForSafety(f"{name} stays latched: its name was not typed, but {given}; nothing was changed")
+
+
+def _after(folder: BotFolder, *, broken: bool) -> list[str]:
+    lines = [f"{folder.name} is released and may trade again"]
+    if not folder.is_running():
+        return [*lines, "it is not running: bot4 run starts it"]
+    if broken:
+        return [*lines, f"its process {folder.holder()} opened the broken latch and stays KILLED: stop and start it"]
+    return [*lines, f"its process {folder.holder()} reads the latch before every order: from now on it may send again"]
+
+
+def _print(folder: BotFolder, latch: Latch, released: bool, lines: list[str], as_json: bool) -> None:
+    info = latch.info()
+    data: dict[str, Any] = {
+        "bot": folder.name,
+        "released": released,
+        "latched": info.mode is not Mode.ACTIVE,
+        "mode": info.mode.name,
+        "seq": info.seq,
+        "who": info.who,
+        "ts": info.ts or None,
+        "message": "; ".join(lines),
+    }
+    emit(data, as_json, lambda: click.echo("\n".join(lines)))

@@ -1,0 +1,393 @@
+"""What ``bot4 status`` prints, for people and for scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ..domain.instrument import Instrument
+from ..domain.limits import Limits
+from ..domain.money import from_units
+from ..native.latch import LatchInfo, Mode
+from ..report import wording as w
+from ..report.blocks import bar
+from ..state.board import Manifest, PositionNow, Snapshot
+from .sight import Life, Sight
+
+_PPB = 10**9
+_BAR = 20
+#: below this width the list of bots leaves out what `bot4 status BOT` shows too
+_WIDE = 100
+_SHOWN_RULES = 6
+_LIFE_STYLE = {Life.RUNNING: "bold green", Life.STARTING: "green", Life.STOPPING: "yellow", Life.SILENT: "bold red",
+               Life.DIED: "bold red"}  # fmt: skip
+MEANING = {
+    Mode.ACTIVE: "everything is allowed",
+    Mode.REDUCE_ONLY: "only orders that shrink a position, and cancels",
+    Mode.CANCEL_ONLY: "only cancels",
+    Mode.KILLED: "nothing that raises risk; entries are cancelled, stops stay, positions stay",
+}
+
+# ---- for scripts ----
+
+
+def as_json(sight: Sight) -> dict[str, Any]:
+    """One bot; what nobody knows is None."""
+    manifest, now = sight.manifest, sight.snapshot
+    return {
+        "bot": sight.name,
+        "state": sight.life.value,
+        "running": sight.running,
+        "pid": sight.pid,
+        "heartbeat_age_s": None if sight.beat_age_ns is None else sight.beat_age_ns / 10**9,
+        "message": explain(sight),
+        "kill": kill_as_json(sight.latch),
+        "breakers": {},
+        **_run_as_json(manifest),
+        **(_figures(manifest, now) if manifest is not None and now is not None and now.version else _NO_FIGURES),
+    }
+
+
+def kill_as_json(latch: LatchInfo) -> dict[str, Any]:
+    """What a latch says; ``ts`` is None where no note tells."""
+    return {
+        "mode": latch.mode.name,
+        "latched": latch.mode is not Mode.ACTIVE,
+        "reason": latch.reason,
+        "who": latch.who,
+        "ts": latch.ts or None,
+        "seq": latch.seq,
+    }
+
+
+def _run_as_json(manifest: Manifest | None) -> dict[str, Any]:
+    names = ("run_id", "mode", "source", "journal", "started_ns", "sinks")
+    asset = None if manifest is None else manifest.reporting_asset
+    return {name: getattr(manifest, name, None) for name in names} | {"asset": asset}
+
+
+_FIGURES = ("consistent", "loop_lag_s", "market_ns", "events", "wakes", "positions", "orders", "equity", "start_equity",
+            "peak_equity", "drawdown", "max_drawdown", "recorder", "sink_restarts", "latency")  # fmt: skip
+_NO_FIGURES = dict.fromkeys(_FIGURES)
+
+
+def _figures(manifest: Manifest, now: Snapshot) -> dict[str, Any]:
+    instruments = {one.symbol: one for one in manifest.instruments}
+    return {
+        "consistent": now.consistent,
+        "loop_lag_s": now.loop_lag_ns / 10**9,
+        "market_ns": now.market_ns or None,
+        "events": now.events,
+        "wakes": now.wakes,
+        "positions": [_position(one, instruments[one.symbol]) for one in _held(now)],
+        "orders": {
+            "sent": now.sent,
+            "approved": now.approved,
+            "denied": now.denied,
+            "denied_by_rule": dict(now.denied_by_rule),
+            "fills": now.fills,
+            "working": now.working_orders,
+            "working_entries": now.working_entries,
+        },
+        "equity": from_units(now.equity_units, manifest.reporting_scale),
+        "start_equity": from_units(manifest.start_equity, manifest.reporting_scale),
+        "peak_equity": from_units(now.peak_units, manifest.reporting_scale),
+        "drawdown": Decimal(now.drawdown_ppb) / _PPB,
+        "max_drawdown": Decimal(now.max_drawdown_ppb) / _PPB,
+        "recorder": {
+            "pid": now.recorder.pid or None,
+            "heartbeat_age_s": now.recorder.heartbeat_age_ns / 10**9 if now.recorder.pid else None,
+            "next_seq": now.next_seq,
+            "durable_seq": now.durable_seq,
+            "backlog": backlog(now),
+            "records": now.recorder.records,
+            "batches": now.recorder.batches,
+            "restarts": now.recorder.restarts,
+            "store_ok": now.recorder.store_ok,
+        },
+        "sink_restarts": now.sink_restarts,
+        "latency": {
+            stage: {"count": one.count, "p50_ns": one.p50, "p99_ns": one.p99, "max_ns": one.max, "errors": one.errors}
+            for stage, one in now.latency.items()
+        },
+    }
+
+
+def _held(now: Snapshot) -> list[PositionNow]:
+    return [one for one in now.positions if one.lots or one.uncovered_lots]
+
+
+def _position(one: PositionNow, instrument: Instrument) -> dict[str, Any]:
+    return {
+        "symbol": one.symbol,
+        "quantity": one.quantity,
+        "entry_price": one.entry_price,
+        "mark": instrument.price(one.mark_ticks) if one.mark_ticks else None,
+        "unrealised": from_units(one.unrealised_units, instrument.quote_scale),
+        "uncovered": instrument.quantity(one.uncovered_lots),
+    }
+
+
+def backlog(now: Snapshot) -> int:
+    """Records that the trader wrote and the disk does not have yet."""
+    return max(now.next_seq - 1 - now.durable_seq, 0)
+
+
+def explain(sight: Sight) -> str:
+    """What the state means and what to do, where it is not plain; else empty."""
+    beat = "before the machine was restarted" if sight.beat_age_ns is None else f"{_age(sight.beat_age_ns)} ago"
+    process = f"process {sight.pid}" if sight.pid is not None else "a process"
+    if sight.life is Life.DIED:
+        gone = f"its process {sight.pid} is gone" if sight.pid is not None else "its process is gone"
+        return f"died: {gone}; last heartbeat {beat}; `bot4 run` will say what the journal holds"
+    if sight.life is Life.SILENT:
+        seen = sight.trouble or f"last heartbeat {beat}"
+        return f"not responding: {process} holds the lock; {seen}; `bot4 kill {_plain(sight.name)}` works all the same"
+    if sight.life is Life.NEVER:
+        return "no run has left a segment here"
+    return sight.trouble
+
+
+# ---- for people ----
+
+
+def render_list(sights: Sequence[Sight], width: int) -> RenderableType:
+    """One line per bot, and below it what needs a word."""
+    if not sights:
+        return Text("no bot has started here yet; `bot4 run BOT.toml` starts one")
+    wide = width >= _WIDE
+    columns: dict[str, Any] = {"bot": "left", "state": "left"}
+    columns |= {"mode": "left"} if wide else {}
+    columns |= {"latch": "left", "beat": "right", "equity": "right", "drawdown": "right", "pos": "right",
+                "working": "right"}  # fmt: skip
+    columns |= {"last run (UTC)": "left"} if wide else {}
+    table = _table(columns)
+    words: list[Text] = []
+    for sight in sights:
+        cells = _row(sight)
+        table.add_row(*(cells[name] for name in columns))
+        if explanation := explain(sight):
+            words.append(Text(f"{_plain(sight.name)}: {w.printable(explanation, 300)}", style=_style(sight.life)))
+    return Group(table, *([Text(), *words] if words else []))
+
+
+def _row(sight: Sight) -> dict[str, Text]:
+    manifest, now = sight.manifest, sight.snapshot
+    latched = sight.latch.mode is not Mode.ACTIVE
+    cells = {
+        "bot": Text(_plain(sight.name), style="bold", overflow="ellipsis"),
+        "state": Text(sight.life.value, style=_style(sight.life)),
+        "mode": Text(manifest.mode if manifest is not None else "—"),
+        "latch": Text(_mode(sight.latch.mode), style="bold red" if latched else ""),
+        "beat": Text(_age(sight.beat_age_ns) if sight.running else "—"),
+        "last run (UTC)": Text(w.short_clock(manifest.started_ns, UTC) if manifest is not None else "—"),
+    }
+    if manifest is None or now is None or not now.version:
+        return cells | {name: Text("—") for name in ("equity", "drawdown", "pos", "working")}
+    held = _held(now)
+    bare = any(one.uncovered_lots for one in held)
+    return cells | {
+        "equity": Text(_money(now.equity_units, manifest)),
+        "drawdown": Text(w.percent(Decimal(now.drawdown_ppb) / _PPB)),
+        "pos": Text(f"{len(held)}{' !' if bare else ''}", style="bold red" if bare else ""),
+        "working": Text(str(now.working_orders)),
+    }
+
+
+def render_one(sight: Sight, now_ns: int) -> RenderableType:
+    """The full picture of one bot.
+
+    Args:
+        sight: of it.
+        now_ns: UTC ns, for ages.
+    """
+    parts: list[RenderableType] = [_head(sight, now_ns), Text()]
+    facts = Table.grid(padding=(0, 2, 0, 0))
+    facts.add_column(no_wrap=True, style="bold cyan")
+    facts.add_column()
+    for name, text in _facts(sight, now_ns):
+        facts.add_row(name, text)
+    parts.append(facts)
+    if sight.manifest is not None and sight.snapshot is not None and sight.snapshot.version:
+        parts += [Text(), _positions(sight.manifest, sight.snapshot), Text(), _latency(sight.snapshot)]
+    return Group(*parts)
+
+
+def _head(sight: Sight, now_ns: int) -> Text:
+    head = Text(_plain(sight.name), style="bold").append(f"  {sight.life.value}", style=_style(sight.life))
+    manifest = sight.manifest
+    if manifest is not None:
+        head.append(f"  {manifest.mode}", style="bold yellow" if manifest.mode == "live" else "")
+        head.append(f"  run {manifest.run_id}")
+    if sight.running and manifest is not None and not sight.trouble:
+        head.append(f"  up {w.duration(max(now_ns - manifest.started_ns, 0))}")
+    if explanation := explain(sight):
+        head.append(f"\n{w.printable(explanation, 300)}", style=_style(sight.life))
+    return head
+
+
+def _facts(sight: Sight, now_ns: int) -> Iterable[tuple[str, Text]]:
+    manifest, now = sight.manifest, sight.snapshot
+    yield "latch", _latch(sight, now_ns)
+    if manifest is None or now is None:
+        return
+    if sight.running:
+        late = _short(now.loop_lag_ns)
+        yield "process", Text(f"{sight.pid}, heartbeat {_age(sight.beat_age_ns)} ago, loop {late} late")
+    else:
+        yield "note", Text("what follows is what its last run showed last", "yellow")
+    if now.version:
+        market = f"{w.iso_utc(now.market_ns)}" if now.market_ns else "no event yet"
+        yield "market", Text(f"{market}; {w.count(now.events)} events, {w.count(now.wakes)} wakes")
+        yield "equity", _equity(manifest, now)
+        yield "drawdown", _drawdown(now)
+        yield "orders", _orders(now)
+    yield "recorder", _recorder(now)
+    if manifest.sinks:
+        again = f", restarted {now.sink_restarts} times" if now.sink_restarts else ""
+        yield "sinks", Text(w.printable(", ".join(manifest.sinks), 200) + again)
+    yield "config", Text(w.printable(manifest.source, 400))
+    yield "journal", Text(w.printable(manifest.journal, 400))
+    if not now.consistent:
+        yield "note", Text("it was in the middle of writing these figures: they may not belong together", "yellow")
+
+
+def _latch(sight: Sight, now_ns: int) -> Text:
+    latch = sight.latch
+    latched = latch.mode is not Mode.ACTIVE
+    text = Text(_mode(latch.mode), style="bold red" if latched else "green")
+    if not latched:
+        return text
+    text.append(f": {MEANING[latch.mode]}", style="")
+    text.append(f"\n{latch_story(latch, now_ns)}\n", style="")
+    return text.append(f"release: bot4 resume {_plain(sight.name)}", style="")
+
+
+def latch_story(latch: LatchInfo, now_ns: int) -> str:
+    """Who set it, when, and why; one line."""
+    if not latch.ts:
+        return w.printable(latch.reason, 500)
+    age = f" ({_age(now_ns - latch.ts)} ago)" if now_ns >= latch.ts else ""
+    named, reason = _plain(latch.who) or "nobody named", w.printable(latch.reason, 500)
+    return f"by {named} at {w.clock(latch.ts, UTC)} UTC{age}: {reason}"
+
+
+def _equity(manifest: Manifest, now: Snapshot) -> Text:
+    gain = now.equity_units - manifest.start_equity
+    text = Text(f"{_money(now.equity_units, manifest)} {_plain(manifest.reporting_asset)}", style="bold")
+    text.append(f"  since the start {_money(gain, manifest, sign=True)}", style=_tone(gain))
+    return text.append(f", peak {_money(now.peak_units, manifest)}", style="")
+
+
+def _drawdown(now: Snapshot) -> Text:
+    limit = Limits().drawdown
+    assert limit is not None  # the core states one
+    share = now.drawdown_ppb / _PPB / float(limit)
+    style = "red" if share > 0.66 else "yellow" if share > 0.33 else "green"
+    text = Text(w.percent(Decimal(now.drawdown_ppb) / _PPB).rjust(8)).append("  ")
+    text.append(bar(min(max(share, 0.0), 1.0), _BAR).ljust(_BAR, "·"), style=style)
+    return text.append(f"  of {w.percent(limit, places=0)}, worst {w.percent(Decimal(now.max_drawdown_ppb) / _PPB)}")
+
+
+def _orders(now: Snapshot) -> Text:
+    text = Text(f"{w.count(now.sent)} sent, {w.count(now.fills)} fills, {w.count(now.working_orders)} working")
+    text.append(f" ({w.count(now.working_entries)} of them entries); {w.count(now.approved)} approved")
+    text.append(f", {w.count(now.denied)} denied")
+    by_rule: Mapping[str, int] = now.denied_by_rule
+    if by_rule:
+        top = sorted(by_rule.items(), key=lambda one: (-one[1], one[0]))
+        named = ", ".join(f"{_plain(rule)} {w.count(count)}" for rule, count in top[:_SHOWN_RULES])
+        text.append(f" ({named}{', …' if len(top) > _SHOWN_RULES else ''})", style="dim")
+    return text
+
+
+def _recorder(now: Snapshot) -> Text:
+    recorder = now.recorder
+    if not recorder.pid:
+        return Text("not started yet", style="yellow")
+    text = Text(f"process {recorder.pid}, heartbeat {_age(recorder.heartbeat_age_ns)} ago; ")
+    behind = backlog(now)
+    text.append(f"{w.count(behind)} records behind" if behind else "nothing waits", style="yellow" if behind else "")
+    text.append(f", {w.count(recorder.records)} records in {w.count(recorder.batches)} batches; ")
+    text.append("store ok" if recorder.store_ok else "STORE FAILED", style="" if recorder.store_ok else "bold red")
+    if recorder.restarts:
+        text.append(f"; restarted {recorder.restarts} times", style="yellow")
+    return text
+
+
+def _positions(manifest: Manifest, now: Snapshot) -> RenderableType:
+    held = _held(now)
+    if not held:
+        return Text("no positions", style="dim")
+    table = _table({"position": "left", "quantity": "right", "entry": "right", "mark": "right", "unrealised": "right",
+                    "uncovered": "right"})  # fmt: skip
+    instruments = {one.symbol: one for one in manifest.instruments}
+    for one in held:
+        instrument = instruments[one.symbol]
+        gain, bare = from_units(one.unrealised_units, instrument.quote_scale), instrument.quantity(one.uncovered_lots)
+        mark = w.significant(instrument.price(one.mark_ticks), 9) if one.mark_ticks else "—"
+        table.add_row(
+            Text(_plain(one.symbol)),
+            Text(w.significant(one.quantity, 9)),
+            Text(w.significant(one.entry_price, 9)),
+            Text(mark),
+            Text(w.amount(gain, 2, sign=True), style=_tone(gain)),
+            Text(w.significant(bare, 9), style="bold red" if bare else ""),
+        )
+    return table
+
+
+def _latency(now: Snapshot) -> RenderableType:
+    table = _table({"latency": "left"} | dict.fromkeys(("count", "p50", "p99", "max", "failed"), "right"))
+    for stage, one in now.latency.items():
+        times = [_short(ns) if one.count else "—" for ns in (one.p50, one.p99, one.max)]
+        table.add_row(stage, w.count(one.count), *times, w.count(one.errors))
+    return table
+
+
+def _table(columns: Mapping[str, Any]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold cyan")
+    for name, justify in columns.items():
+        table.add_column(name, justify=justify, no_wrap=True)
+    return table
+
+
+def _money(units: int, manifest: Manifest, *, sign: bool = False) -> str:
+    places = min(2, manifest.reporting_scale)
+    return w.amount(from_units(units, manifest.reporting_scale), places, sign=sign)
+
+
+def _short(ns: int) -> str:
+    """A latency with three digits."""
+    for unit, size in (("s", 10**9), ("ms", 10**6), ("µs", 10**3)):
+        if ns >= size:
+            return f"{ns / size:.3g} {unit}"
+    return f"{ns} ns"
+
+
+def _age(ns: int | None) -> str:
+    if ns is None:
+        return "—"
+    return f"{max(ns, 0) / 10**9:.1f} s" if ns < 60 * 10**9 else w.duration(ns)
+
+
+def _mode(mode: Mode) -> str:
+    return mode.name.replace("_", "-")
+
+
+def _tone(gain: Decimal | int) -> str:
+    return "green" if gain > 0 else "red" if gain < 0 else ""
+
+
+def _style(life: Life) -> str:
+    return _LIFE_STYLE.get(life, "")
+
+
+def _plain(text: str) -> str:
+    return w.printable(text, 64)
