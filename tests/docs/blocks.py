@@ -74,11 +74,10 @@ class Answer:
     errors: str
 
 
-def on_terminal(command: str, folder: Path) -> Answer:
-    """Runs a shell command in a terminal of :data:`COLUMNS` columns, with this interpreter's bot4 first on the path."""
+def on_terminal(command: str, folder: Path, own: Path = Path(sys.executable).parent) -> Answer:
+    """Runs a shell command in a terminal of :data:`COLUMNS` columns, with the programs of ``own`` first on the path."""
     controller, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, COLUMNS, 0, 0))
-    own = str(Path(sys.executable).parent)
     environment = {
         name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "FORCE_COLOR")
     } | {"PATH": f"{own}:{os.environ['PATH']}", "TERM": "xterm", "NO_COLOR": "1", "PYTHONUTF8": "1"}
@@ -125,7 +124,7 @@ def first_missing(shown: str, answer: str) -> str | None:
     return None
 
 
-def run_session(block: Block, folder: Path) -> None:
+def run_session(block: Block, folder: Path, own: Path = Path(sys.executable).parent) -> None:
     """Runs a ``console`` block: after each ``$ command`` come lines of its output.
 
     ``exit=N`` behind the fence says how the last command ends; the others end well. ``cd`` moves later commands.
@@ -139,7 +138,7 @@ def run_session(block: Block, folder: Path) -> None:
         if words[0] == "cd":
             here = here / words[1]
             continue
-        answer = on_terminal(command, here)
+        answer = on_terminal(command, here, own)
         last = place == len(parts) - 2
         code = int(block.info.removeprefix("exit=") or 0) if last and block.info.startswith("exit=") else 0
         told = f"line {block.line}: $ {command}\n{answer.screen}{answer.errors}"

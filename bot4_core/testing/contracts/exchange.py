@@ -320,8 +320,8 @@ class _Books:
 
 def _missing(made: object) -> list[str]:
     """What an object lacks of the Replay protocol."""
-    methods = [name for name in dir(Replay) if not name.startswith("_")]
-    return sorted(name for name in {*Replay.__annotations__, *methods} if not hasattr(made, name))
+    wanted = {name for base in Replay.__mro__ for name in (*vars(base), *vars(base).get("__annotations__", ()))}
+    return sorted(name for name in wanted if not name.startswith("_") and not hasattr(made, name))
 
 
 def _times(play: Play) -> list[int]:

@@ -126,4 +126,5 @@ class StrategyContract(ABC):
 
 
 def _fields(cls: type) -> tuple[attrs.Attribute[Any], ...]:
-    return attrs.fields(cls)
+    found: tuple[attrs.Attribute[Any], ...] = attrs.fields(cls)
+    return found
