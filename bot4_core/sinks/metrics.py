@@ -32,7 +32,7 @@ _MAX_PORT = 65_535
 _MAX_REQUESTS = 16
 #: a client that is silent for so long is dropped
 _CLIENT_TIMEOUT_S = 5.0
-_TEXT = [("Content-Type", "text/plain; charset=utf-8")]
+_TEXT = ("Content-Type", "text/plain; charset=utf-8")
 
 
 def _valid_port(_settings: object, _attribute: Attribute[int], value: int) -> None:
@@ -125,7 +125,7 @@ def make_app(collector: RunCollector) -> WSGIApplication:
             text = hide(one_line(f"{type(error).__name__}: {error}"))
             status = "500 Internal Server Error"
             print(f"{environ['PATH_INFO']} failed: {text}", file=sys.stderr, flush=True)
-        start_response(status, _TEXT)
+        start_response(status, [_TEXT])  # a list of its own: the server adds to it
         return [f"{text}\n".encode()]
 
     return app

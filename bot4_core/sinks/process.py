@@ -50,6 +50,14 @@ _GRACE_S = 20.0
 _FAILED = 5
 
 
+class PinTable(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A plugin with what the config pins of it (:class:`bot4_core.plugins.Pin`)."""
+
+    name: str
+    version: str | None = None
+    sha256: str | None = None
+
+
 class Request(msgspec.Struct, kw_only=True):
     """What the trader wants of this process.
 
@@ -64,7 +72,7 @@ class Request(msgspec.Struct, kw_only=True):
         run_id: the run.
     """
 
-    plugin: str | dict[str, str] | None
+    plugin: str | PinTable | None
     sink: str
     settings: dict[str, Any]
     base_dir: str
@@ -175,7 +183,9 @@ def run(request: Request, trader: TraderLine) -> int:
 
 def _spec(request: Request) -> SinkSpec:
     plugin = request.plugin
-    pins = [] if plugin is None else [Pin(plugin) if isinstance(plugin, str) else Pin(**plugin)]
+    pins = [Pin(plugin.name, plugin.version, plugin.sha256)] if isinstance(plugin, PinTable) else []
+    if isinstance(plugin, str):
+        pins = [Pin(plugin)]
     registry = load(pins)
     for reason in registry.missing.values():
         raise PluginLoadError(request.sink, reason)

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from textwrap import dedent
@@ -20,6 +21,7 @@ import pytest
 from attrs import define, field
 
 from bot4_core.domain.instrument import Instrument
+from bot4_core.journal.records import RunInfo
 from bot4_core.state.board import Board, Manifest, RunState
 from bot4_core.state.folder import STATE_VARIABLE, BotFolder
 
@@ -46,6 +48,14 @@ def manifest(**changes: Any) -> Manifest:
         "sinks": ("metrics",),
     }
     return Manifest(**{**fields, **changes})
+
+
+def info(run_id: str = "run-1") -> RunInfo:
+    """What the journal keeps of the same run."""
+    return RunInfo(
+        run_id=run_id, bot="trend", mode="paper", created_ns=1_700_000_000_000_000_000, seed=1, config="",
+        instruments=(BTC, ETH), start_equity=100_000 * 10**8, reporting_asset="USDT",
+    )  # fmt: skip
 
 
 def until(what: Callable[[], Any], why: str) -> Any:
@@ -166,7 +176,7 @@ class Rig:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "bot4_core.sinks.process"],
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             start_new_session=True,
             env={**os.environ, **environment, "PYTHONPATH": str(self.site)},
@@ -195,4 +205,8 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
     for sink in made.started:
         if sink.process.poll() is None:
             os.killpg(sink.process.pid, signal.SIGKILL)
-        sink.process.communicate()
+        sink.process.wait()
+        for stream in (sink.process.stdin, sink.process.stderr):
+            assert stream is not None
+            with suppress(BrokenPipeError):
+                stream.close()
