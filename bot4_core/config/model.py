@@ -55,6 +55,9 @@ def _no_plugin_twice(_bot: object, _attribute: attrs.Attribute[Any], value: tupl
         raise DomainError(f"{twice[0]!r} stands twice")
 
 
+_no_plugin_twice.json_schema = {"uniqueItems": True}  # type: ignore[attr-defined]  # what an editor may know of it
+
+
 @frozen(kw_only=True)
 class BotConfig:
     """Who the bot is, and what it may import.

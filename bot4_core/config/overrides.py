@@ -180,4 +180,3 @@ def _put(document: dict[str, Any], place: Place, value: object) -> None:
         if last:
             here[key] = value
         here = here[key]
-

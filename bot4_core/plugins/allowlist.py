@@ -28,6 +28,11 @@ def _valid_sha256(_pin: object, _attribute: Attribute[str | None], value: str | 
         raise DomainError(f"{value!r} must be 64 of 0-9 a-f, as `bot4 plugins show NAME` prints it")
 
 
+#: what an editor may know of them, for ``bot4 config schema``
+_valid_version.json_schema = {"pattern": f"^(?:{_VERSION.pattern})$"}  # type: ignore[attr-defined]  # on a function
+_valid_sha256.json_schema = {"pattern": f"^(?:{_SHA256.pattern})$"}  # type: ignore[attr-defined]  # on a function
+
+
 @frozen
 class Pin:
     """One entry of ``[bot] plugins``: a plugin that may be imported, and what it must be.
