@@ -111,7 +111,8 @@ def run_bot(
     told = RunInfo(run_id=run_id, bot=config.bot.name, mode="backtest", seed=config.bot.seed)
     url = db or config.journal_url
     with SinkFeed(lambda problem: logger.warning("{}", problem)) as feed, ExitStack() as opened:
-        assembly.add_sinks(feed)  # before the journal is touched, too
+        for name in assembly.add_sinks(feed):  # before the journal is touched, too
+            logger.info("sink {} shows a running bot and is left out of a backtest", name)
         store = opened.enter_context(Store.open(url or default_url(), mode="backtest"))
         store.follow(feed)
         for problem in registry.starting(told):

@@ -81,17 +81,23 @@ class Assembly:
             strategies={name: part.table.use for name, part in self.plan.strategies.items()},
         )
 
-    def add_sinks(self, feed: SinkFeed) -> None:
-        """Makes the sinks of the config and hands them to the feed, which closes them.
+    def add_sinks(self, feed: SinkFeed) -> list[str]:
+        """Makes the sinks of the config that read the journal and hands them to the feed, which closes them.
+
+        Returns:
+            The sinks that were left out: they read the segment of a running bot, which a backtest has not.
 
         Raises:
             PluginLoadError: a sink's factory fails, or its object has no ``on_batch``.
         """
         for part in self.plan.sinks:
+            if part.spec.reads != "journal":
+                continue
             sink = _create(part.spec.name, part.spec.create, part.settings, _services(self.plan))
             if not isinstance(sink, Sink):
                 raise PluginLoadError(part.spec.name, "create() must give an object with on_batch(events)")
             feed.add(part.spec.name, sink)
+        return [part.spec.name for part in self.plan.sinks if part.spec.reads != "journal"]
 
     def differences(self) -> dict[str, tuple[int, int]]:
         """Assets whose balance in our books is not the exchange's: ours and theirs, units; empty when all agree."""
