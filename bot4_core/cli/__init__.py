@@ -36,6 +36,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "status": ("status", "Show what a bot does now, or every bot in a line."),
     "kill": ("kill", "Set a bot's kill latch: nothing that raises risk is sent any more."),
     "resume": ("resume", "Release a bot's kill latch, by its name typed out."),
+    "doctor": ("doctor", "Check machine, journal, plugins and what bots left behind."),
     "plugins": ("plugins", "List and check installed plugins."),
     "data": ("data", "Import, list, check and make market history."),
     "db": ("db", "Migrate the journal's database."),
