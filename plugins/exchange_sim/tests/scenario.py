@@ -66,11 +66,13 @@ class Sim:
         folder: where the history files are written.
         histories: (instrument, records, interval) of each file.
         settings: settings besides ``history``; money as text.
+        seed: the bot's.
     """
 
     folder: Path
     histories: Sequence[tuple[Instrument, Records, int]]
     settings: dict[str, Any] = field(factory=dict)
+    seed: int = 1
     exchange: SimExchange = field(init=False)
     reports: list[Report] = field(factory=list, init=False)
     steps: list[tuple[int, ...]] = field(factory=list, init=False)
@@ -85,7 +87,7 @@ class Sim:
                 self.folder / names[-1], instrument, records, interval_ns=interval, source="test", roundings=0
             )
         given = {"balances": {"USDT": Decimal(1_000_000)}, **self.settings}
-        self.exchange = SimExchange(SimSettings(history=names, **given), services(self.folder))
+        self.exchange = SimExchange(SimSettings(history=names, **given), services(self.folder, self.seed))
 
     def order(self, side: Side, type: OrderType, lots: int, **more: Any) -> Order:
         """An order with the next free id; ``stop`` and ``target`` are prices of attached orders."""
@@ -143,9 +145,9 @@ class Sim:
             self.reports.append((ts, index, kind, int(bool(flags & Flag.SELL)), int(bool(flags & Flag.MAKER)), *v))
 
 
-def services(folder: Path) -> Services:
+def services(folder: Path, seed: int = 1) -> Services:
     """Services that find histories in one folder."""
-    return Services(base_dir=folder, resolve_history=lambda name: folder / name, seed=1, bot="test")
+    return Services(base_dir=folder, resolve_history=lambda name: folder / name, seed=seed, bot="test")
 
 
 def fills(reports: Iterable[Report], order: Order | int | None = None) -> list[tuple[int, int]]:
