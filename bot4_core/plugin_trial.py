@@ -38,6 +38,9 @@ from .strategy import Strategy
 
 #: how deep settings may lie in settings; deeper ones are not judged, and no config is written that deep
 _MAX_DEPTH = 8
+_STATUS = {PluginConflict: "conflict", PluginIncompatible: "incompatible"}
+#: whoever started this process ends it in time; no clock in here reaches native code that hangs
+_UNLIMITED = 0
 _ENTRY = re.compile(r"^ {4}(\w+(?:, \w+)*): *(.*)$")
 
 
@@ -70,18 +73,14 @@ def report(name: str) -> dict[str, Any]:
         entries = entries_by_name()[name]
         if len(entries) == 1:
             _refuse_unmet(info_of(entries[0]), entries[0])
-        registry = load([name])
+        registry = load([name], timeout_s=_UNLIMITED)
         found["warnings"] = [text for one in registry.loaded for text in one.warnings]
         for one in registry.loaded:
             for _, spec in one.specs:
                 _judge(one.info, spec)
         found["offers"] = [offer(kind, spec) for one in registry.loaded for kind, spec in one.specs]
-    except PluginConflict as error:
-        found |= {"status": "conflict", "reason": str(error)}
-    except PluginIncompatible as error:
-        found |= {"status": "incompatible", "reason": str(error)}
     except PluginError as error:
-        found |= {"status": "broken", "reason": str(error)}
+        found |= {"status": _STATUS.get(type(error), "broken"), "reason": str(error).removeprefix(f"plugin {name}: ")}
     return found
 
 

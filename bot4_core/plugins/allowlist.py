@@ -39,8 +39,8 @@ class Pin:
 
     Args:
         name: entry-point name.
-        version: the distribution's version, to the letter; None = any.
-        sha256: digest over the distribution's files (:func:`bot4_core.plugins.files.digest`); None = any.
+        version: the distribution's version, to the letter; any without it.
+        sha256: digest over its files, as ``bot4 plugins show NAME`` prints it; any without it.
 
     Raises:
         DomainError: a version or digest that cannot be one.
@@ -56,15 +56,19 @@ class Pin:
         return "{ " + ", ".join(f'{key} = "{value}"' for key, value in parts.items() if value is not None) + " }"
 
 
-def load(names: Iterable[str | Pin]) -> Registry:
+def load(names: Iterable[str | Pin], *, timeout_s: float | None = None) -> Registry:
     """Imports exactly the named plugins and asks each what it offers.
 
     A pinned version or digest is compared before anything of the plugin is imported. A name that is not installed or
     is switched off is no error here: it stands in ``missing`` with the reason, so that a config can report it beside
     its other mistakes.
 
+    Args:
+        names: the allowlist.
+        timeout_s: how long each plugin may take to load; None = :data:`bot4_core.plugins.loading.LOAD_TIMEOUT_S`.
+
     Raises:
-        PluginLoadError: a named plugin cannot be imported or offers nonsense.
+        PluginLoadError: a named plugin cannot be imported, takes too long or offers nonsense.
         PluginIncompatible: it wants another core.
         PluginChanged: it is not the version, or has not the files, that the config pins.
         PluginConflict: two plugins offer one name; the message names both.
@@ -82,7 +86,7 @@ def load(names: Iterable[str | Pin]) -> Registry:
         else:
             info = judged(entries[name])
             refuse_changed(info, entries[name][0], pins)
-            loaded.append(import_plugin(info, entries[name][0]))
+            loaded.append(import_plugin(info, entries[name][0], timeout_s))
     _refuse_conflicts(loaded, own)
     return Registry(tuple(loaded), missing, tuple(entries), own)
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import inspect
 import re
+import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.metadata import EntryPoint
 from pathlib import PurePath
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
     from ..specs import Spec
 
+#: A plugin that has not finished loading by then is refused; trying one out has a limit of its own.
+LOAD_TIMEOUT_S = 60.0
 PRINTS = "it prints to stdout while it is loaded; stdout is for data: log, or print to sys.stderr"
 
 _LIBRARY = re.compile(r"[\w+-][\w.+-]*\.(?:so|dylib)\b[\w.]*")
@@ -95,20 +98,51 @@ def judged(entries: Sequence[EntryPoint]) -> PluginInfo:
     return info
 
 
-def import_plugin(info: PluginInfo, entry: EntryPoint) -> Loaded:
+def import_plugin(info: PluginInfo, entry: EntryPoint, timeout_s: float | None = None) -> Loaded:
     """Imports a plugin, registers its hooks and collects its specs.
 
+    Args:
+        info, entry: the plugin.
+        timeout_s: how long that may take; None = :data:`LOAD_TIMEOUT_S`. Only the main thread can keep to it.
+
     Raises:
-        PluginLoadError: it cannot be imported or offers nonsense.
+        PluginLoadError: it cannot be imported, takes too long or offers nonsense.
     """
     chatter = _Chatter()
-    with redirect_stdout(cast(IO[str], chatter)):
-        plugin = _import(info, entry)
-        manager, notes = _register(info, plugin)
-        specs = _offers(info, manager)
+    limit_s = LOAD_TIMEOUT_S if timeout_s is None else timeout_s
+    try:
+        with redirect_stdout(cast(IO[str], chatter)), _within(limit_s):
+            plugin = _import(info, entry)
+            manager, notes = _register(info, plugin)
+            specs = _offers(info, manager)
+    except _TooLong as error:
+        raise PluginLoadError(info.name, f"its import took longer than {limit_s:g} s") from error
     if chatter.said:
         notes = (*notes, PRINTS)
     return Loaded(info=info, manager=manager, specs=specs, warnings=notes)
+
+
+class _TooLong(BaseException):
+    """No Exception: a plugin that catches those in a loop must not catch this one."""
+
+
+@contextmanager
+def _within(limit_s: float) -> Iterator[None]:
+    """Raises _TooLong in the main thread after so many seconds, and each second from then on; bytecode hears it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def late(_signal: int, _frame: object) -> None:
+        raise _TooLong
+
+    before = signal.signal(signal.SIGALRM, late)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, limit_s, 1.0)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @frozen
@@ -137,7 +171,7 @@ def _guarded(info: PluginInfo, doing: str, call: Callable[[], _T]) -> _T:
     """Calls into a stranger's module; whatever comes out of it becomes one PluginLoadError."""
     try:
         return call()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, _TooLong):
         raise
     except SystemExit as error:
         raise PluginLoadError(info.name, f"{doing} calls exit()") from error
