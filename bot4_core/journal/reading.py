@@ -127,7 +127,8 @@ def find_run(connection: sa.Connection, run: str) -> tuple[int, RunRow]:
 
 def unfinished_runs(connection: sa.Connection, bot: str) -> list[RunRow]:
     """Paper and live runs of a bot without an end, oldest first."""
-    mine = (t.runs.c.bot == bot) & t.runs.c.finished.is_(False) & t.runs.c.mode.in_(("paper", "live"))
+    is_open = t.runs.c.finished == sa.literal(False, t.YesNo())
+    mine = (t.runs.c.bot == bot) & is_open & t.runs.c.mode.in_(("paper", "live"))
     query = sa.select(*_RUN_COLUMNS).where(mine).order_by(t.runs.c.created_ns, t.runs.c.id)
     return [_run_row(row) for row in connection.execute(query).mappings()]
 

@@ -170,7 +170,6 @@ class JournalWriter:
             for seq, (ts, instrument, kind, flags, v, blob) in enumerate(self._pending, first)
         ]
         self._commit(records)
-        self._pending.clear()
 
     def finish(self, summary: Mapping[str, Any]) -> str:
         """Adds RUN_END, writes what is left, marks the run finished and returns its result hash.
@@ -258,6 +257,7 @@ class JournalWriter:
 
     def _stored(self, group: _Group) -> None:
         self._doubtful = None
+        self._pending.clear()  # a group is what was appended, or it was written when nothing was
         self._last_ts = group.records[-1].ts
         self._next_seq = max(self._next_seq, self._fold.next_seq)
         self._finished = group.finish is not None

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -94,10 +95,8 @@ class Recording:
 
     def wake(self) -> None:
         """Tells the recorder that something was pushed."""
-        try:
+        with suppress(BlockingIOError):  # it has wakes waiting
             os.write(self._wake, b"\1")
-        except BlockingIOError:
-            pass  # it has wakes waiting
 
     def counter(self, name: str) -> int:
         """One of the recorder's counters."""

@@ -6,6 +6,7 @@ import random
 import resource
 import signal
 import sqlite3
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -230,8 +231,6 @@ def test_a_broken_frame_is_exit_4_and_names_its_seq(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("line", [b"", b"{}\n", b"x" * 70_000, b'{"segment": 1}\n'])
 def test_settings_that_are_none_are_exit_2(line: bytes, tmp_path: Path) -> None:
-    import subprocess
-
     done = subprocess.run(
         [sys.executable, "-P", "-m", "bot4_core.journal.recorder"], input=line, capture_output=True, check=False
     )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from bot4_core.domain.event import Kind
 from bot4_core.errors import StoreError
-from bot4_core.journal.records import JOURNAL_FORMAT
+from bot4_core.journal import migrate
+from bot4_core.journal.records import JOURNAL_FORMAT, JournalDamaged, Record
+from bot4_core.journal.rows import Rows
 from bot4_core.journal.store import Store
 from bot4_core.journal.verify import verify
 from bot4_core.journal.writer import JournalWriter
@@ -160,3 +163,115 @@ def test_measure_writing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         print(f"\n  journal: append {append_us:.2f} us; 50,000 records appended, folded, written in {whole_s:.2f} s")
     assert append_us < 20
     assert whole_s < 10
+
+
+# ---- going on with a run ----
+
+
+@pytest.mark.parametrize("cut", [0, 1, 64, 300])
+def test_a_reopened_run_goes_on_as_if_it_had_never_stopped(store: Store, cut: int) -> None:
+    records = list(RandomRun(13, 150).records())
+    whole = JournalWriter(store, info("whole", created_ns=1))
+    whole.append_many(records)
+    digest = whole.finish({"events": 4})
+    first = JournalWriter(store, info("cut", created_ns=1))
+    first.append_many(records[:cut])
+    first.flush()
+
+    beats: list[int] = []
+    second = JournalWriter.reopen(store, "cut", beat=lambda: beats.append(1))
+
+    assert (second.next_seq, second.info, second.finished) == (cut + 1, info("cut", created_ns=1), False)
+    assert second.last_ts == (records[cut - 1][0] if cut else 1)
+    assert second.result_hash() == first.result_hash()
+    assert beats
+    second.append_many(records[cut:])
+    assert second.finish({"events": 4}) == digest
+    assert second.finished
+    assert store.rows("cut") == store.rows("whole")
+    assert list(store.records("cut"))[1:] == list(store.records("whole"))[1:]
+    with pytest.raises(StoreError, match="run cut has ended"):
+        JournalWriter.reopen(store, "cut")
+    with pytest.raises(StoreError, match="no run 'cu'"):
+        JournalWriter.reopen(store, "cu")
+
+
+def test_numbered_records_are_written_as_they_are_and_a_run_end_finishes_the_run(store: Store) -> None:
+    with JournalWriter(store, info("model", created_ns=1)) as model:
+        model.append_many(RandomRun(13, 40).records())
+        digest = model.finish({"events": 4})
+    records = list(store.records("model"))
+    writer = JournalWriter(store, info("copy", created_ns=1))
+    writer.write([])
+    writer.write(records[1:30])
+    assert writer.next_seq == 30
+    writer.write(records[30:])
+    assert writer.finished
+    row = store.load("copy").row
+    assert (row.finished, row.result_hash, row.summary) == (True, digest, {"events": 4})
+    assert list(store.records("copy"))[1:] == records[1:]
+    with pytest.raises(StoreError, match="takes no more records"):
+        writer.write(records[-1:])
+
+
+def test_numbered_records_with_a_gap_or_behind_an_end_are_damage(sqlite_store: Store) -> None:
+    with JournalWriter(sqlite_store, info("model")) as model:
+        model.append_many([intent(1, 1), intent(2, 1)])
+        model.finish({})
+    records = list(sqlite_store.records("model"))
+    writer = JournalWriter(sqlite_store, info("a"))
+    with pytest.raises(JournalDamaged, match="records after its RUN_END"):
+        writer.write([*records[1:], records[2]])
+    with pytest.raises(JournalDamaged, match="jumps from seq 0 to 2"):
+        writer.write(records[2:])
+    with pytest.raises(StoreError, match="takes no more records"):
+        writer.write(records[1:])
+
+
+class Failing(Store):
+    """A journal whose writes fail before or after they happened."""
+
+    fate = "well"
+
+    def write(
+        self, run: int, records: Sequence[Record], rows: Rows, *, finish: tuple[str, str] | None = None
+    ) -> None:
+        if self.fate == "before":
+            raise StoreError("lost")
+        super().write(run, records, rows, finish=finish)
+        if self.fate == "after":
+            raise StoreError("lost while committing")
+
+
+@pytest.mark.parametrize("fate", ["before", "after"])
+def test_settling_asks_the_database_and_goes_on(url: str, fate: str) -> None:
+    migrate.upgrade(url)
+    with Failing.open(url, mode="paper") as failing, Store.open(url, mode="paper") as good:
+        writer = JournalWriter(failing, info(mode="paper"))
+        assert writer.settle(failing)  # nothing is in doubt
+        failing.fate = fate  # type: ignore[attr-defined]  # of Failing
+        writer.append_many([intent(1, 1), intent(2, 1)])
+        with pytest.raises(StoreError, match="lost"):
+            writer.flush()
+        with pytest.raises(StoreError, match="takes no more"):
+            writer.write([])
+        if fate == "before":
+            with pytest.raises(StoreError, match="lost"):
+                writer.settle(failing)
+        assert writer.settle(good)
+        assert stored(good) == [0, 1, 2]
+        writer.write([Record(3, 5, 0, Kind.RUN_END, 0, (0, 0, 0, 0, 0, 0), "{}")])
+        assert good.load("latest").row.finished
+        assert verify(good, "latest").same
+
+
+def test_settling_over_something_else_is_refused(sqlite_store: Store) -> None:
+    records = [Record(n, n, 0, Kind.EQUITY, 0, (1, 2, 3, 4, 0, 0), None) for n in range(1, 5)]
+    with Failing.open(str(sqlite_store.url), mode="paper") as failing:
+        writer = JournalWriter(failing, info(mode="paper"))
+        failing.fate = "before"  # type: ignore[attr-defined]  # of Failing
+        with pytest.raises(StoreError, match="lost"):
+            writer.write(records)
+        JournalWriter.reopen(sqlite_store, "run-1").write(records[:2])
+        assert not writer.settle(sqlite_store)
+        assert stored(sqlite_store) == [0, 1, 2]
