@@ -220,7 +220,8 @@ def bots() -> Iterator[Finding]:
 def bot(folder: BotFolder) -> Iterator[Finding]:
     """One bot's folder: whether it lives, its latch, what lies around, its log."""
     from .sight import Life, look
-    from .status_text import explain, latch_story
+    from .status_data import explain
+    from .status_text import latch_story
 
     sight = look(folder)
     name = f"bot {folder.name}"

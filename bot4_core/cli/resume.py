@@ -64,7 +64,7 @@ def _shown(folder: BotFolder, latch: Latch) -> list[str]:
 
 
 def _ask(name: str) -> None:
-    click.echo(f"type the bot's name to let it trade again [{name}]: ", err=True, nl=False)
+    click.echo("type the bot's name to let it trade again: ", err=True, nl=False)
     typed = sys.stdin.buffer.readline(_MAX_ANSWER).decode("utf-8", "replace")
     if not sys.stdin.isatty():
         click.echo(err=True)  # nobody's Enter ended the line

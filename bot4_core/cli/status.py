@@ -79,7 +79,8 @@ def _ticks(seconds: float | None) -> Iterator[int]:
 def _picture(folder: BotFolder | None) -> tuple[dict[str, Any], Callable[[int], RenderableType]]:
     """What scripts get, and what draws the same for people."""
     from .sight import look
-    from .status_text import as_json, render_list, render_one
+    from .status_data import as_json
+    from .status_text import render_list, render_one
 
     if folder is not None:
         sight = look(folder)

@@ -1,4 +1,4 @@
-"""What ``bot4 status`` prints, for people and for scripts."""
+"""What ``bot4 status`` prints for people."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..domain.instrument import Instrument
 from ..domain.limits import Limits
 from ..domain.money import from_units
 from ..native.latch import LatchInfo, Mode
 from ..report import wording as w
 from ..report.blocks import bar
-from ..state.board import Manifest, PositionNow, Snapshot
+from ..state.board import Manifest, Snapshot
 from .sight import Life, Sight
+from .status_data import PPB, age, backlog, explain, held, troubles
 
-_PPB = 10**9
 _BAR = 20
 #: below this width the list of bots leaves out what `bot4 status BOT` shows too
 _WIDE = 100
@@ -33,128 +32,6 @@ MEANING = {
     Mode.CANCEL_ONLY: "only cancels",
     Mode.KILLED: "nothing that raises risk; entries are cancelled, stops stay, positions stay",
 }
-
-# ---- for scripts ----
-
-
-def as_json(sight: Sight) -> dict[str, Any]:
-    """One bot; what nobody knows is None."""
-    manifest, now = sight.manifest, sight.snapshot
-    return {
-        "bot": sight.name,
-        "state": sight.life.value,
-        "running": sight.running,
-        "pid": sight.pid,
-        "heartbeat_age_s": None if sight.beat_age_ns is None else sight.beat_age_ns / 10**9,
-        "message": explain(sight),
-        "kill": kill_as_json(sight.latch),
-        "breakers": {},
-        **_run_as_json(manifest),
-        **(_figures(manifest, now) if manifest is not None and now is not None and now.version else _NO_FIGURES),
-    }
-
-
-def kill_as_json(latch: LatchInfo) -> dict[str, Any]:
-    """What a latch says; ``ts`` is None where no note tells."""
-    return {
-        "mode": latch.mode.name,
-        "latched": latch.mode is not Mode.ACTIVE,
-        "reason": latch.reason,
-        "who": latch.who,
-        "ts": latch.ts or None,
-        "seq": latch.seq,
-    }
-
-
-def _run_as_json(manifest: Manifest | None) -> dict[str, Any]:
-    names = ("run_id", "mode", "source", "journal", "started_ns", "sinks")
-    asset = None if manifest is None else manifest.reporting_asset
-    return {name: getattr(manifest, name, None) for name in names} | {"asset": asset}
-
-
-_FIGURES = ("consistent", "loop_lag_s", "market_ns", "events", "wakes", "positions", "orders", "equity", "start_equity",
-            "peak_equity", "drawdown", "max_drawdown", "recorder", "sink_restarts", "latency")  # fmt: skip
-_NO_FIGURES = dict.fromkeys(_FIGURES)
-
-
-def _figures(manifest: Manifest, now: Snapshot) -> dict[str, Any]:
-    instruments = {one.symbol: one for one in manifest.instruments}
-    return {
-        "consistent": now.consistent,
-        "loop_lag_s": now.loop_lag_ns / 10**9,
-        "market_ns": now.market_ns or None,
-        "events": now.events,
-        "wakes": now.wakes,
-        "positions": [_position(one, instruments[one.symbol]) for one in _held(now)],
-        "orders": {
-            "sent": now.sent,
-            "approved": now.approved,
-            "denied": now.denied,
-            "denied_by_rule": dict(now.denied_by_rule),
-            "fills": now.fills,
-            "working": now.working_orders,
-            "working_entries": now.working_entries,
-        },
-        "equity": from_units(now.equity_units, manifest.reporting_scale),
-        "start_equity": from_units(manifest.start_equity, manifest.reporting_scale),
-        "peak_equity": from_units(now.peak_units, manifest.reporting_scale),
-        "drawdown": Decimal(now.drawdown_ppb) / _PPB,
-        "max_drawdown": Decimal(now.max_drawdown_ppb) / _PPB,
-        "recorder": {
-            "pid": now.recorder.pid or None,
-            "heartbeat_age_s": now.recorder.heartbeat_age_ns / 10**9 if now.recorder.pid else None,
-            "next_seq": now.next_seq,
-            "durable_seq": now.durable_seq,
-            "backlog": backlog(now),
-            "records": now.recorder.records,
-            "batches": now.recorder.batches,
-            "restarts": now.recorder.restarts,
-            "store_ok": now.recorder.store_ok,
-        },
-        "sink_restarts": now.sink_restarts,
-        "latency": {
-            stage: {"count": one.count, "p50_ns": one.p50, "p99_ns": one.p99, "max_ns": one.max, "errors": one.errors}
-            for stage, one in now.latency.items()
-        },
-    }
-
-
-def _held(now: Snapshot) -> list[PositionNow]:
-    return [one for one in now.positions if one.lots or one.uncovered_lots]
-
-
-def _position(one: PositionNow, instrument: Instrument) -> dict[str, Any]:
-    return {
-        "symbol": one.symbol,
-        "quantity": one.quantity,
-        "entry_price": one.entry_price,
-        "mark": instrument.price(one.mark_ticks) if one.mark_ticks else None,
-        "unrealised": from_units(one.unrealised_units, instrument.quote_scale),
-        "uncovered": instrument.quantity(one.uncovered_lots),
-    }
-
-
-def backlog(now: Snapshot) -> int:
-    """Records that the trader wrote and the disk does not have yet."""
-    return max(now.next_seq - 1 - now.durable_seq, 0)
-
-
-def explain(sight: Sight) -> str:
-    """What the state means and what to do, where it is not plain; else empty."""
-    beat = "before the machine was restarted" if sight.beat_age_ns is None else f"{_age(sight.beat_age_ns)} ago"
-    process = f"process {sight.pid}" if sight.pid is not None else "a process"
-    if sight.life is Life.DIED:
-        gone = f"its process {sight.pid} is gone" if sight.pid is not None else "its process is gone"
-        return f"died: {gone}; last heartbeat {beat}; `bot4 run` will say what the journal holds"
-    if sight.life is Life.SILENT:
-        seen = sight.trouble or f"last heartbeat {beat}"
-        return f"not responding: {process} holds the lock; {seen}; `bot4 kill {_plain(sight.name)}` works all the same"
-    if sight.life is Life.NEVER:
-        return "no run has left a segment here"
-    return sight.trouble
-
-
-# ---- for people ----
 
 
 def render_list(sights: Sequence[Sight], width: int) -> RenderableType:
@@ -174,6 +51,7 @@ def render_list(sights: Sequence[Sight], width: int) -> RenderableType:
         table.add_row(*(cells[name] for name in columns))
         if explanation := explain(sight):
             words.append(Text(f"{_plain(sight.name)}: {w.printable(explanation, 300)}", style=_style(sight.life)))
+        words += [Text(f"{_plain(sight.name)}: {w.printable(one, 300)}", style="bold red") for one in troubles(sight)]
     return Group(table, *([Text(), *words] if words else []))
 
 
@@ -185,17 +63,17 @@ def _row(sight: Sight) -> dict[str, Text]:
         "state": Text(sight.life.value, style=_style(sight.life)),
         "mode": Text(manifest.mode if manifest is not None else "—"),
         "latch": Text(_mode(sight.latch.mode), style="bold red" if latched else ""),
-        "beat": Text(_age(sight.beat_age_ns) if sight.running else "—"),
+        "beat": Text(age(sight.beat_age_ns) if sight.running else "—"),
         "last run (UTC)": Text(w.short_clock(manifest.started_ns, UTC) if manifest is not None else "—"),
     }
     if manifest is None or now is None or not now.version:
         return cells | {name: Text("—") for name in ("equity", "drawdown", "pos", "working")}
-    held = _held(now)
-    bare = any(one.uncovered_lots for one in held)
+    shown = held(now)
+    bare = any(one.uncovered_lots for one in shown)
     return cells | {
         "equity": Text(_money(now.equity_units, manifest)),
-        "drawdown": Text(w.percent(Decimal(now.drawdown_ppb) / _PPB)),
-        "pos": Text(f"{len(held)}{' !' if bare else ''}", style="bold red" if bare else ""),
+        "drawdown": Text(w.percent(Decimal(now.drawdown_ppb) / PPB)),
+        "pos": Text(f"{len(shown)}{' !' if bare else ''}", style="bold red" if bare else ""),
         "working": Text(str(now.working_orders)),
     }
 
@@ -220,7 +98,7 @@ def render_one(sight: Sight, now_ns: int) -> RenderableType:
 
 
 def _head(sight: Sight, now_ns: int) -> Text:
-    head = Text(_plain(sight.name), style="bold").append(f"  {sight.life.value}", style=_style(sight.life))
+    head = Text().append(_plain(sight.name), style="bold").append(f"  {sight.life.value}", style=_style(sight.life))
     manifest = sight.manifest
     if manifest is not None:
         head.append(f"  {manifest.mode}", style="bold yellow" if manifest.mode == "live" else "")
@@ -229,6 +107,8 @@ def _head(sight: Sight, now_ns: int) -> Text:
         head.append(f"  up {w.duration(max(now_ns - manifest.started_ns, 0))}")
     if explanation := explain(sight):
         head.append(f"\n{w.printable(explanation, 300)}", style=_style(sight.life))
+    for one in troubles(sight):
+        head.append(f"\n{w.printable(one, 300)}", style="bold red")
     return head
 
 
@@ -239,7 +119,7 @@ def _facts(sight: Sight, now_ns: int) -> Iterable[tuple[str, Text]]:
         return
     if sight.running:
         late = _short(now.loop_lag_ns)
-        yield "process", Text(f"{sight.pid}, heartbeat {_age(sight.beat_age_ns)} ago, loop {late} late")
+        yield "process", Text(f"{sight.pid}, heartbeat {age(sight.beat_age_ns)} ago, loop {late} late")
     else:
         yield "note", Text("what follows is what its last run showed last", "yellow")
     if now.version:
@@ -261,38 +141,37 @@ def _facts(sight: Sight, now_ns: int) -> Iterable[tuple[str, Text]]:
 def _latch(sight: Sight, now_ns: int) -> Text:
     latch = sight.latch
     latched = latch.mode is not Mode.ACTIVE
-    text = Text(_mode(latch.mode), style="bold red" if latched else "green")
+    text = Text().append(_mode(latch.mode), style="bold red" if latched else "green")
     if not latched:
         return text
-    text.append(f": {MEANING[latch.mode]}", style="")
-    text.append(f"\n{latch_story(latch, now_ns)}\n", style="")
-    return text.append(f"release: bot4 resume {_plain(sight.name)}", style="")
+    text.append(f": {MEANING[latch.mode]}\n{latch_story(latch, now_ns)}\n")
+    return text.append(f"release: bot4 resume {_plain(sight.name)}")
 
 
 def latch_story(latch: LatchInfo, now_ns: int) -> str:
     """Who set it, when, and why; one line."""
     if not latch.ts:
         return w.printable(latch.reason, 500)
-    age = f" ({_age(now_ns - latch.ts)} ago)" if now_ns >= latch.ts else ""
+    since = f" ({age(now_ns - latch.ts)} ago)" if now_ns >= latch.ts else ""
     named, reason = _plain(latch.who) or "nobody named", w.printable(latch.reason, 500)
-    return f"by {named} at {w.clock(latch.ts, UTC)} UTC{age}: {reason}"
+    return f"by {named} at {w.clock(latch.ts, UTC)} UTC{since}: {reason}"
 
 
 def _equity(manifest: Manifest, now: Snapshot) -> Text:
     gain = now.equity_units - manifest.start_equity
-    text = Text(f"{_money(now.equity_units, manifest)} {_plain(manifest.reporting_asset)}", style="bold")
+    text = Text().append(f"{_money(now.equity_units, manifest)} {_plain(manifest.reporting_asset)}", style="bold")
     text.append(f"  since the start {_money(gain, manifest, sign=True)}", style=_tone(gain))
-    return text.append(f", peak {_money(now.peak_units, manifest)}", style="")
+    return text.append(f", peak {_money(now.peak_units, manifest)}")
 
 
 def _drawdown(now: Snapshot) -> Text:
     limit = Limits().drawdown
     assert limit is not None  # the core states one
-    share = now.drawdown_ppb / _PPB / float(limit)
+    share = now.drawdown_ppb / PPB / float(limit)
     style = "red" if share > 0.66 else "yellow" if share > 0.33 else "green"
-    text = Text(w.percent(Decimal(now.drawdown_ppb) / _PPB).rjust(8)).append("  ")
+    text = Text(w.percent(Decimal(now.drawdown_ppb) / PPB).rjust(8)).append("  ")
     text.append(bar(min(max(share, 0.0), 1.0), _BAR).ljust(_BAR, "·"), style=style)
-    return text.append(f"  of {w.percent(limit, places=0)}, worst {w.percent(Decimal(now.max_drawdown_ppb) / _PPB)}")
+    return text.append(f"  of {w.percent(limit, places=0)}, worst {w.percent(Decimal(now.max_drawdown_ppb) / PPB)}")
 
 
 def _orders(now: Snapshot) -> Text:
@@ -311,7 +190,7 @@ def _recorder(now: Snapshot) -> Text:
     recorder = now.recorder
     if not recorder.pid:
         return Text("not started yet", style="yellow")
-    text = Text(f"process {recorder.pid}, heartbeat {_age(recorder.heartbeat_age_ns)} ago; ")
+    text = Text(f"process {recorder.pid}, heartbeat {age(recorder.heartbeat_age_ns)} ago; ")
     behind = backlog(now)
     text.append(f"{w.count(behind)} records behind" if behind else "nothing waits", style="yellow" if behind else "")
     text.append(f", {w.count(recorder.records)} records in {w.count(recorder.batches)} batches; ")
@@ -322,13 +201,13 @@ def _recorder(now: Snapshot) -> Text:
 
 
 def _positions(manifest: Manifest, now: Snapshot) -> RenderableType:
-    held = _held(now)
-    if not held:
+    shown = held(now)
+    if not shown:
         return Text("no positions", style="dim")
     table = _table({"position": "left", "quantity": "right", "entry": "right", "mark": "right", "unrealised": "right",
                     "uncovered": "right"})  # fmt: skip
     instruments = {one.symbol: one for one in manifest.instruments}
-    for one in held:
+    for one in shown:
         instrument = instruments[one.symbol]
         gain, bare = from_units(one.unrealised_units, instrument.quote_scale), instrument.quantity(one.uncovered_lots)
         mark = w.significant(instrument.price(one.mark_ticks), 9) if one.mark_ticks else "—"
@@ -369,12 +248,6 @@ def _short(ns: int) -> str:
         if ns >= size:
             return f"{ns / size:.3g} {unit}"
     return f"{ns} ns"
-
-
-def _age(ns: int | None) -> str:
-    if ns is None:
-        return "—"
-    return f"{max(ns, 0) / 10**9:.1f} s" if ns < 60 * 10**9 else w.duration(ns)
 
 
 def _mode(mode: Mode) -> str:
