@@ -1,4 +1,4 @@
-"""``bot4 config``: the config for an editor, and the config in force with where each value comes from."""
+"""``bot4 config``: the config for editors and readers, and the one in force with where each value comes from."""
 
 from __future__ import annotations
 
@@ -33,6 +33,20 @@ def schema(bot: str | None) -> None:
 
     offers = _offers(None if bot is None else [pin.name for pin in allowlist(bot)])
     click.echo(json.dumps(schema_of(offers), indent=2, allow_nan=False))
+
+
+@config.command()
+@click.argument("bot", metavar="[BOT.toml]", required=False)
+def reference(bot: str | None) -> None:
+    """Print every key of a bot.toml as Markdown: what it takes, its default, what it means.
+
+    Made from the settings of the core and of the installed plugins; with BOT.toml only of those that it allows.
+    """
+    from ..config.load import allowlist
+    from ..config.reference import reference as reference_of
+
+    offers = _offers(None if bot is None else [pin.name for pin in allowlist(bot)])
+    click.echo(reference_of(offers), nl=False)
 
 
 def _offers(names: Sequence[str] | None) -> list[tuple[str, Spec]]:

@@ -40,7 +40,7 @@ class HidingStream:
 def hidden_output() -> Iterator[None]:
     """Puts a :class:`HidingStream` in front of stdout and stderr; puts the streams back afterwards."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = HidingStream(before[0]), HidingStream(before[1])  # type: ignore[assignment]  # acts as one
+    sys.stdout, sys.stderr = HidingStream(before[0]), HidingStream(before[1])
     try:
         yield
     finally:

@@ -19,6 +19,8 @@ from .structure import hints_of
 
 #: A section of a docstring, as Google's style writes it.
 _SECTION = re.compile(r"^(Args|Attributes):$")
+#: a reference to code, as ``:func:`x```
+_ROLE = re.compile(r":\w+:`~?([^`]+)`")
 _ENTRY = re.compile(r"^(\w+(?:, \w+)*): (.*)$")
 
 _COMPARISONS = {">=": "minimum", "<=": "maximum", ">": "exclusiveMinimum", "<": "exclusiveMaximum"}
@@ -141,7 +143,7 @@ def _entries(doc: str) -> dict[str, str]:
             found |= dict.fromkeys(names, entry[2])
         elif line.startswith(" "):
             found |= {name: f"{found[name]} {line.strip()}" for name in names}
-    return found
+    return {name: _ROLE.sub(r"``\1``", text) for name, text in found.items()}
 
 
 def keywords_of(validator: Any) -> dict[str, object]:

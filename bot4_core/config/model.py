@@ -66,7 +66,7 @@ class BotConfig:
         name: 1 to 63 letters, digits, ``_ . -``; files and journal rows carry it.
         mode: ``paper`` or ``live``; ``bot4 backtest`` runs either, ``bot4 run`` what it says.
         plugins: entry-point names that may be imported, nothing else is; each may be pinned.
-        seed: 0 to 2^63 - 1; client order ids of a backtest come from it.
+        seed: client order ids of a backtest and made-up markets come from it.
         unguarded: switches the position, drawdown and stop limits off; refused with ``live``; the report says so.
     """
 

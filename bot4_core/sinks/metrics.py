@@ -40,6 +40,10 @@ def _valid_port(_settings: object, _attribute: Attribute[int], value: int) -> No
         raise DomainError(f"{value} must be from 0 (any free port) to {_MAX_PORT}")
 
 
+#: for ``bot4 config schema``
+_valid_port.json_schema = {"minimum": 0, "maximum": _MAX_PORT}  # type: ignore[attr-defined]  # on a function
+
+
 def _valid_host(_settings: object, _attribute: Attribute[str], value: str) -> None:
     if not value or not value.isprintable() or " " in value:
         raise DomainError(f"{value!r} is no host name or address; as 127.0.0.1")

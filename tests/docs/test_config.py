@@ -1,74 +1,56 @@
-"""docs/config.md names every setting with its default, and its example is accepted."""
+"""docs/config.md holds the reference as the settings classes make it, and its example is accepted."""
 
 from __future__ import annotations
 
 import re
+import tomllib
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import attrs
-import pytest
-from bot4_exchange_binance.settings import BinanceSettings
-from bot4_exchange_coinbase.settings import CoinbaseSettings
-from bot4_exchange_kraken.settings import KrakenSettings
-from bot4_exchange_sim.settings import Fees, SimSettings
-from bot4_risk_default.settings import RiskDefaultSettings
+from bot4_exchange_sim.settings import SimSettings
 
-from bot4_core.config.load import MAX_BYTES, MAX_NESTING, MAX_TABLES
-from bot4_core.config.model import BotConfig, JournalConfig
+from bot4_core.config.load import MAX_BYTES, MAX_TABLES
+from bot4_core.config.overrides import MAX_NESTING
+from bot4_core.config.reference import reference
+from bot4_core.config.structure import structure
 from bot4_core.example import write_example
-from bot4_core.sdk import Limits, Strategy
+from bot4_core.plugins import Pin, load
+from bot4_core.sdk import Limits
+from bot4_core.sinks.metrics import bot4_sinks
 
 from .blocks import ROOT, blocks, on_terminal
 
 PAGE = ROOT / "docs" / "config.md"
 TEXT = PAGE.read_text(encoding="utf-8")
-#: heading -> the settings class behind it
-SECTIONS: dict[str, type] = {
-    "## [bot]": BotConfig,
-    "## [journal]": JournalConfig,
-    '### use = "sim"': SimSettings,
-    "`fees`:": Fees,
-    '### use = "binance"': BinanceSettings,
-    '### use = "kraken"': KrakenSettings,
-    '### use = "coinbase"': CoinbaseSettings,
-    '### use = "default"': RiskDefaultSettings,
-    "## [strategy.NAME]": Strategy,
-}
-_ROW = re.compile(r"^\| `(\w+)` \| ([^|]+) \|", re.MULTILINE)
+#: what stands behind it is made, the rest of the page is written
+MADE = "<!-- made by `bot4 config reference` -->\n\n"
 
 
-def _section(heading: str) -> str:
-    start = TEXT.index(f"\n{heading}\n") + len(heading) + 2
-    ends = [TEXT.index(f"\n{one}", start) for one in (*SECTIONS, "## ") if f"\n{one}" in TEXT[start:]]
-    return TEXT[start : min(ends, default=len(TEXT))]
+def _own_plugins() -> list[str]:
+    projects = [
+        tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(ROOT.glob("plugins/*/pyproject.toml"))
+    ]
+    return [name for project in projects for name in project["project"]["entry-points"]["bot4"]]
 
 
-def _shown(default: Any) -> str:
-    if default is attrs.NOTHING:
-        return "required"
-    if default is None:
-        return "none"
-    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]  # a class in all but name
-        return "`" + _shown_fees(default.factory()) + "`"
-    if isinstance(default, bool):
-        return f"`{str(default).lower()}`"
-    if isinstance(default, str):
-        return f'`"{default}"`'
-    return f"`{[] if default == () else default}`"
+def test_the_reference_is_what_the_settings_classes_say() -> None:
+    offers = [offer for one in load(_own_plugins()).loaded for offer in one.specs]
+    offers += [("sink", spec) for spec in bot4_sinks()]
+    written, made = TEXT.partition(MADE)[2], reference(offers)
+    assert written == made, f"put the output of `bot4 config reference` there:\n{made}"
 
 
-def _shown_fees(fees: Fees) -> str:
-    return f'{{ maker = "{fees.maker}", taker = "{fees.taker}" }}'
+def test_every_setting_of_the_repository_has_words() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \| (.*) \|$", TEXT.partition(MADE)[2], re.MULTILINE)
+    assert len(rows) > 40
+    assert [key for key, _, _, words in rows if not words.strip()] == []
 
 
-@pytest.mark.parametrize("heading", SECTIONS)
-def test_every_setting_stands_with_its_default(heading: str) -> None:
-    stated = {key: default.strip() for key, default in _ROW.findall(_section(heading))}
-    stated = {key: default for key, default in stated.items() if not default.startswith(("list of", '`"./'))}
-    fields = attrs.fields(SECTIONS[heading])
-    assert stated == {one.name: _shown(one.default) for one in fields if one.init}
+def test_the_pins_shown_are_pins() -> None:
+    (text,) = [one.text for one in blocks(PAGE) if one.text.startswith("plugins =")]
+    found = structure(tomllib.loads(text)["plugins"], tuple[Pin, ...])
+    assert [(one.name, one.version) for one in found] == [("risk-default", None), ("exchange-sim", "0.1.0")]
 
 
 def test_the_simulators_own_defaults_are_stated() -> None:
@@ -76,15 +58,16 @@ def test_the_simulators_own_defaults_are_stated() -> None:
     for name in ("spread", "slippage", "participation"):
         ratio = getattr(made, f"{name}_ratio")
         value = (Decimal(ratio.numerator) / ratio.denominator).normalize()
-        assert re.search(rf"\| `{name}` \|.*`{value:f}` unless given", TEXT), name
+        assert re.search(rf"^\| `{name}` \|.*; {value:f}\. \|$", TEXT, re.MULTILINE), name
 
 
 def test_the_cores_own_limits_are_stated() -> None:
     core = Limits()
     for one in attrs.fields(Limits):
         value = getattr(core, one.name)
-        bound = "none" if value is None else f"at {'least' if one.name == 'collar' else 'most'} {value}"
-        assert re.search(rf"\| `{one.name}` \|.*\| {re.escape(bound)} \|", TEXT), one.name
+        if value is not None:
+            bound = f"{value} to below 1" if one.name == "collar" else f"above 0 to {value}"
+            assert re.search(rf"\| `{one.name}` \| [a-z ]+, {re.escape(bound)} \|", TEXT), one.name
 
 
 def test_the_bounds_are_the_loaders() -> None:

@@ -159,11 +159,11 @@ def _valid_fees(_: object, _attribute: object, value: Fees) -> None:
 
 @frozen(kw_only=True)
 class Fees:
-    """Fees as shares of a fill's cost.
+    """Fees of the simulated exchange.
 
     Args:
-        maker: -0.01 to 0.1; negative is a rebate.
-        taker: 0 to 0.1.
+        maker: share of a fill's cost that a resting order pays; negative is a rebate.
+        taker: share of a fill's cost that any other order pays.
     """
 
     maker: Decimal = field(default=Decimal("0.001"), validator=_between("-0.01", "0.1"))

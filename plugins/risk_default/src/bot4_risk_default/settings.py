@@ -29,12 +29,12 @@ class RiskDefaultSettings:
     """Limits of the gate, none looser than the core's own.
 
     Args:
-        position: notional in one base asset over equity, working orders at their worst price; at most 0.02.
-        drawdown: fall from the equity peak that stops the bot; at most 0.15.
-        stop_distance: farthest protective stop from the worst fill; at most 0.04.
-        collar: how far beyond the mark a market order is assumed to fill; at least 0.005.
-        open_orders: working entry orders of the bot; at most 100.
-        open_orders_per_symbol: working entry orders of one instrument; at most 10.
+        position: notional in one base asset over equity, working orders at their worst price.
+        drawdown: fall from the equity peak that stops the bot.
+        stop_distance: farthest protective stop from the worst fill.
+        collar: how far beyond the mark a market order is assumed to fill.
+        open_orders: working entry orders of the bot.
+        open_orders_per_symbol: working entry orders of one instrument.
         max_notional: largest order, in the reporting asset.
         orders_per_second: entry orders accepted within any second.
         duplicate_window_s: an equal entry order within so many seconds is a duplicate.
