@@ -263,6 +263,7 @@ class Trader:
                 only_risk = all(command.order.raises_risk for command in submits)
                 durable = await journal.wait(journal.next_seq - 1, VALID_S, self._no_risk if only_risk else _never)
                 self._board.latency["durable"].record(time.perf_counter_ns() - began)
+                desk.gate.journal_waits_s = journal.waits_s()
             began = time.perf_counter_ns()
             for command in batch:
                 self._hand_over(command, durable)
