@@ -15,7 +15,11 @@ from ..errors import ConfigError
 from .output import console, emit, json_option
 
 #: name -> module with ``run() -> rows``
-GROUPS = {"native": "bot4_core.native.bench", "engine": "bot4_core.testing.bench"}
+GROUPS = {
+    "native": "bot4_core.native.bench",
+    "engine": "bot4_core.testing.bench",
+    "journal": "bot4_core.journal.bench",
+}
 
 
 @click.command()
@@ -25,7 +29,7 @@ GROUPS = {"native": "bot4_core.native.bench", "engine": "bot4_core.testing.bench
 )
 @json_option
 def bench(name: str | None, old: Path | None, as_json: bool) -> None:
-    """Measure the library on this machine: native structures, and the engine per bar.
+    """Measure the library on this machine: native structures, the engine per bar, intents made durable.
 
     Only ratios travel between machines: each figure stands beside a baseline of the same run.
     """
