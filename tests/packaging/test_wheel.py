@@ -15,6 +15,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
+#: The core's own plugins: they come and go with it.
+OWN = ["sink-metrics"]
 #: Everything a checkout gathers that is not the project.
 _NOT_OURS = shutil.ignore_patterns(
     ".*", "build", "dist", "*.egg-info", "__pycache__", "*.so", "*.o", "_native.c", "_kernel.c", "node_modules"
@@ -109,7 +111,8 @@ def test_every_verb_explains_itself_from_the_wheel(installed: Path, tmp_path: Pa
 def test_the_plugins_of_the_wheels_work(installed: Path, tmp_path: Path) -> None:
     done = run(installed / "bot4", "plugins", "list", "--check", "--json", cwd=tmp_path)
     rows = json.loads(done.stdout)["plugins"]
-    assert {row["name"]: row["status"] for row in rows} == {name.replace("_", "-"): "ok" for name in PLUGINS}
+    names = [*OWN, *(name.replace("_", "-") for name in PLUGINS)]
+    assert {row["name"]: row["status"] for row in rows} == dict.fromkeys(names, "ok"), rows
 
 
 def test_the_journal_is_migrated_up_and_down_from_the_wheel(installed: Path, tmp_path: Path) -> None:
@@ -136,6 +139,41 @@ def test_a_first_bot_is_written_checked_and_run_in_an_empty_folder(installed: Pa
     assert [path.name for path in work.iterdir()] == ["first"]
 
 
+@pytest.mark.parametrize("name", PLUGINS)
+def test_without_any_one_plugin_the_core_lists_the_others_and_explains(
+    installed: Path, dist: Path, tmp_path: Path, name: str
+) -> None:
+    """Takes one away and puts it back; the same files are the same pin."""
+    plugin = name.replace("_", "-")
+    pip = (installed / "python", "-m", "pip", "--disable-pip-version-check")
+    run(installed / "bot4", "init", "first", cwd=tmp_path)
+    config = tmp_path / "first" / "bot.toml"
+    if f'"{plugin}"' not in config.read_text():
+        config.write_text(config.read_text().replace("plugins = [", f'plugins = ["{plugin}", ', 1))
+    before = json.loads(run(installed / "bot4", "plugins", "show", plugin, "--json", cwd=tmp_path).stdout)
+    run(*pip, "uninstall", "--quiet", "--yes", f"bot4-{plugin}", cwd=tmp_path)
+    try:
+        left = sorted([*OWN, *(other.replace("_", "-") for other in PLUGINS if other != name)])
+        checked = json.loads(run(installed / "bot4", "plugins", "check", "--json", cwd=tmp_path).stdout)["plugins"]
+        assert [(row["name"], row["status"]) for row in checked] == [(other, "ok") for other in left]
+        explained = {
+            f"plugin {plugin!r} is not installed; installed: {', '.join(left)}": ["check", "first/bot.toml"],
+            f"no plugin {plugin!r} is installed; installed: {', '.join(left)}": ["plugins", "show", plugin],
+        }
+        for message, command in explained.items():
+            refused = subprocess.run(
+                [str(installed / "bot4"), *command], cwd=tmp_path, capture_output=True, text=True, check=False
+            )
+            assert refused.returncode == 2
+            assert message in refused.stderr
+            assert "Traceback" not in refused.stderr
+    finally:
+        run(*pip, "install", "--quiet", "--no-deps", *dist.glob(f"bot4_{name}-*.whl"), cwd=tmp_path)
+    after = json.loads(run(installed / "bot4", "plugins", "show", plugin, "--json", cwd=tmp_path).stdout)
+    assert after == before
+    assert len(after["sha256"]) == 64
+
+
 def test_without_its_plugins_the_core_still_lists_and_explains(installed: Path, dist: Path, tmp_path: Path) -> None:
     """The unplug test, last in this file because it changes the environment."""
     run(installed / "bot4", "init", "first", cwd=tmp_path)
@@ -143,13 +181,13 @@ def test_without_its_plugins_the_core_still_lists_and_explains(installed: Path, 
     run(*pip, "uninstall", "--quiet", "--yes", *(f"bot4-{name.replace('_', '-')}" for name in PLUGINS), cwd=tmp_path)
     try:
         listed = run(installed / "bot4", "plugins", "list", "--json", cwd=tmp_path)
-        assert json.loads(listed.stdout) == {"plugins": []}
+        assert [row["name"] for row in json.loads(listed.stdout)["plugins"]] == OWN
         refused = subprocess.run(
             [str(installed / "bot4"), "check", "first/bot.toml"],
             cwd=tmp_path, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert refused.returncode == 2
-        assert "plugin 'exchange-sim' is not installed; installed: none" in refused.stderr
+        assert f"plugin 'exchange-sim' is not installed; installed: {', '.join(OWN)}" in refused.stderr
         assert "Traceback" not in refused.stderr
     finally:
         run(*pip, "install", "--quiet", "--no-deps", *sorted(dist.glob("*.whl")), cwd=tmp_path)
