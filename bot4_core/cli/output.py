@@ -81,9 +81,9 @@ def log_level(verbosity: int) -> None:
     level = _LEVELS[min(max(_DEFAULT_LEVEL + verbosity, 0), len(_LEVELS) - 1)]
     if "loguru" not in sys.modules:
         # loguru reads these when a verb imports it; a verb that logs nothing is spared its 70 ms
-        os.environ.update(LOGURU_LEVEL=level, LOGURU_FORMAT=_LOG_FORMAT)
+        os.environ.update(LOGURU_LEVEL=level, LOGURU_FORMAT=_LOG_FORMAT, LOGURU_DIAGNOSE="NO")
         return
     from loguru import logger
 
     logger.remove()
-    logger.add(sys.stderr, level=level, format=_LOG_FORMAT)
+    logger.add(sys.stderr, level=level, format=_LOG_FORMAT, diagnose=False)  # a traceback shows no variables
