@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 SYMBOLS = ("ADA", "BTC", "DOGE", "ETH", "LTC", "SOL", "XRP")
+#: bars of each symbol
+ROWS = 61_056
 BOT4 = str(Path(sys.executable).with_name("bot4"))
 
 STRATEGY = '''

@@ -14,20 +14,7 @@ from bot4_core.domain.event import Kind
 from bot4_core.journal.reading import RunRecord
 from bot4_core.journal.store import Store
 
-from .seven import SYMBOLS, bot4, write_bot
-
-ROWS = 61_056
-
-
-@pytest.fixture(scope="module")
-def histories(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("histories")
-    files = sorted(shared_data.glob("candles/binance_spot_*usdt_5m_2022-08_2023-02.csv.gz"))
-    listing = shared_data / "reference" / "symbol_properties_lean.csv"
-    source = ("--instrument", str(listing), "--venue", "binance", "--to", str(folder))
-    answer = bot4(folder, "data", "import", *map(str, files), *source)
-    assert (answer["rows"], answer["gaps"]) == (len(SYMBOLS) * ROWS, 0)
-    return folder
+from .seven import ROWS, SYMBOLS, bot4, write_bot
 
 
 @pytest.fixture(scope="module")
