@@ -16,7 +16,7 @@ from bot4_core.domain.instrument import Instrument
 from bot4_core.errors import DomainError
 from bot4_core.history.file import record_hash, write_history
 from bot4_core.history.findings import Findings, analyse
-from bot4_core.history.synth import Market, synth, synth_market
+from bot4_core.history.synth import Market, synth, synth_bars, synth_market
 
 START_NS = 1_704_067_200_000_000_000
 FIVE_MINUTES_NS = 300_000_000_000
@@ -165,3 +165,35 @@ def test_lists_that_do_not_match_are_refused(btc: Instrument) -> None:
         synth_market([btc, ETH], market(), start_prices=[Decimal(1000)])
     with pytest.raises(DomainError, match="1 to 64 instruments"):
         synth_market([], market(), start_prices=[])
+
+
+def bars_of(*instruments: Instrument, seed: int = 7) -> list[np.ndarray]:
+    count = len(instruments)
+    return synth_bars(
+        instruments, seed=seed, start_ns=START_NS, bars=2_000, interval_ns=FIVE_MINUTES_NS,
+        start_prices=[Decimal(20_000)] * count, volumes=[Decimal(10)] * count,
+    )  # fmt: skip
+
+
+def test_bars_named_by_symbol_are_the_golden_ones() -> None:
+    assert record_hash(bars_of(ETH)[0]) == "4fc134fa0e7577acb6e5562076130bc48772a5422ab704dadddda3cd4fb5afa6"
+
+
+def test_what_a_symbol_does_depends_on_nothing_beside_it(btc: Instrument) -> None:
+    alone = record_hash(bars_of(btc)[0])
+    first, last = bars_of(btc, ETH), bars_of(ETH, btc)
+    assert record_hash(first[0]) == record_hash(last[1]) == alone
+    assert record_hash(first[1]) == record_hash(last[0]) != alone
+
+
+def test_symbols_of_one_seed_move_together_and_another_seed_moves_otherwise(btc: Instrument) -> None:
+    one, two = bars_of(btc, ETH)
+    (other,) = bars_of(btc, seed=8)
+    returns = [np.diff(np.log(each["v"][:, 3].astype(float))) for each in (one, two, other)]
+    assert np.corrcoef(returns[0], returns[1])[0, 1] > 0.5
+    assert abs(np.corrcoef(returns[0], returns[2])[0, 1]) < 0.2
+
+
+def test_a_symbol_that_stands_twice_is_refused(btc: Instrument) -> None:
+    with pytest.raises(DomainError, match="a symbol stands twice"):
+        bars_of(btc, btc)

@@ -103,11 +103,11 @@ def test_speed_is_exact_or_no_waiting(given: dict[str, Any], ratio: Fraction | N
 def test_speed_and_jitter_are_no_rules_of_the_result() -> None:
     plain = rules_text(SimSettings(**GIVEN), bars=True, ticks=True)
     assert rules_text(SimSettings(**GIVEN, speed="max", jitter="50ms"), bars=True, ticks=True) == plain
-    assert "prices" not in plain
+    assert "survivorship" in plain["universe"]
 
 
 def test_the_rules_of_a_made_up_market_say_so() -> None:
-    assert "no recorded market" in rules_text(SimSettings(**MADE), bars=True, ticks=False)["prices"]
+    assert "no recorded market" in rules_text(SimSettings(**MADE), bars=True, ticks=False)["universe"]
 
 
 def test_a_rebate_above_the_taker_fee_is_refused() -> None:

@@ -36,10 +36,11 @@ def rules_text(settings: SimSettings, *, bars: bool, ticks: bool) -> dict[str, s
         "reduce-only orders fill at most the venue's position and end with it (K-4); they lock no balance and are "
         "exempt from the minimum notional; a fill of a stop or a target shrinks the other by as much"
     )
-    if settings.market is not None:
-        text["prices"] = "made up from the bot's seed, no recorded market; a result says nothing about any venue"
     text["not simulated"] = "feed latency, funding, interest, liquidation, market impact beyond slippage"
-    text["universe"] = "survivorship: unknown (B-9)"
+    if settings.market is None:
+        text["universe"] = "survivorship: unknown (B-9)"
+    else:
+        text["universe"] = "made up from the bot's seed, no recorded market; a result says nothing about any venue"
     return text
 
 
