@@ -30,7 +30,7 @@ from .summary import agree, run_summary
 #: how long the recorder may take to begin the run, and to store the last records at its end
 _STORE_S = 30.0
 #: how long a sink may take to read the end of the run
-_SINK_S = 5.0
+_SINK_S = 12.0
 
 Log = Callable[[str, str], object]
 
