@@ -42,7 +42,9 @@ def test_the_json_is_an_instrument_file_for_an_import(answer: Path, tmp_path: Pa
     listed = tmp_path / "kraken.json"
     listed.write_text(instruments("exchange-kraken", answer, "--json").stdout)
     candles = tmp_path / "btcusd.csv"
-    candles.write_text("open_time_ms,open,high,low,close,volume\n1700000040000,1.0,2.5,0.5,2.0,3\n1700000100000,2.0,2.5,0.5,2.1,3\n")
+    candles.write_text(
+        "open_time_ms,open,high,low,close,volume\n1700000040000,1.0,2.5,0.5,2.0,3\n1700000100000,2.0,2.5,0.5,2.1,3\n"
+    )
     command = ["data", "import", str(candles), "--instrument", str(listed), "--symbol", "BTC/USD", "--json"]
     result = CliRunner().invoke(main, [*command, "--to", str(tmp_path / "btc.b4h")])
     assert result.exit_code == 0, result.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import py_compile
 import sys
@@ -10,8 +11,10 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
 from bot4_core import plugins
+from bot4_core.cli import main
 from bot4_core.errors import DomainError, PluginChanged, PluginLoadError
 from bot4_core.plugins import Pin
 from bot4_core.plugins.files import digest
@@ -195,3 +198,25 @@ def test_a_pin_that_can_never_fit_is_refused(arguments: dict[str, str], reason: 
 def test_a_pin_is_written_as_a_config_reads_it() -> None:
     assert Pin(NAME, "1.0", OTHER).as_toml() == f'{{ name = "{NAME}", version = "1.0", sha256 = "{OTHER}" }}'
     assert Pin(NAME).as_toml() == f'{{ name = "{NAME}" }}'
+
+
+@pytest.mark.parametrize("verb", ["check", "backtest"])
+def test_a_bot_whose_config_pins_other_files_is_refused_and_one_that_pins_these_starts(
+    tmp_path: Path, verb: str
+) -> None:
+    def run(*args: object) -> Result:
+        return CliRunner().invoke(main, [str(one) for one in args])
+
+    assert run("init", tmp_path / "bot").exit_code == 0
+    path = tmp_path / "bot" / "bot.toml"
+    text = path.read_text()
+    line = json.loads(run("plugins", "show", "sim", "--json").stdout)["pin"]
+    path.write_text(text.replace('"exchange-sim"', line, 1))
+    more = ["--db", f"sqlite:///{tmp_path}/journal.db"] if verb == "backtest" else []
+    assert run(verb, path, *more).exit_code == 0
+    path.write_text(text.replace('"exchange-sim"', f'{{ name = "exchange-sim", sha256 = "{OTHER}" }}', 1))
+    refused = run(verb, path, *more)
+    assert refused.exit_code == 5
+    (message,) = refused.stderr.splitlines()
+    assert message.startswith(f"plugin exchange-sim: the config pins sha256 {OTHER}, the installed files have ")
+    assert "`bot4 plugins show exchange-sim` prints the line" in message
