@@ -15,13 +15,16 @@ from ...domain.order import OrderType, Role, Side
 from ...errors import Bot4Error
 from ...protocols import Replay
 from ...specs import Capability, ExchangeSpec
+from ..clock import FakeClock
 from .offer import check_create, check_settings, filled, services
-from .playing import Play, Row, played, size
+from .playing import Play, Row, played, size, streamed
 from .promise import not_for, promised, require
 from .samples import write_market
 
 #: answers of a venue that are none: an empty one, bytes that are no text, a cut one, one that nests too deep
 _NONSENSE = (b"", b"\xff\xfe\x00", b"{", b"[[[", b'{"a":' * 50_000)
+#: pieces that a step may come in
+_MOST_PIECES = 64
 
 
 class ExchangeContract(ABC):
@@ -38,7 +41,7 @@ class ExchangeContract(ABC):
                 return [Instrument(symbol="BTC/USD", tick="0.1", lot="0.00000001", min_quantity="0.0002")]
 
     Promises of a capability that the spec does not declare are skipped. For REPLAY, ``market.b4h`` lies in the bot's
-    folder: 600 hourly bars of BTC/USDT that climb and fall; name it in the settings.
+    folder: 360 hourly bars of BTC/USDT that climb and fall; name it in the settings.
     """
 
     page: ClassVar[str] = "docs/plugins/exchange.md#what-an-exchange-promises"
@@ -85,6 +88,8 @@ class ExchangeContract(ABC):
         if Capability.REPLAY in able:
             lacks = _missing(made)
             require(not lacks, f"REPLAY, but the object lacks {', '.join(lacks)}")
+        if Capability.STREAM in able:
+            require(callable(getattr(made, "stream", None)), "STREAM without stream(clock)")
         for one in sorted(able & {Capability.ATTACHED_ORDERS, Capability.REDUCE_ONLY}):
             takes = callable(getattr(made, "submit", None)) and callable(getattr(made, "cancel", None))
             require(takes, f"{one} without submit() and cancel(): nothing that takes no order can keep it")
@@ -127,7 +132,7 @@ class ExchangeContract(ABC):
         """Every event is told once, in order of time, within first_ns and last_ns; then FINISHED."""
         play = Play(self._replay(tmp_path))
         play.until()
-        exchange, times = play.exchange, [row[0] for _, events, _ in play.steps for row in events]
+        exchange, times = play.exchange, _times(play)
         require(times, "not one event was told")
         require(times == sorted(times), "events came out of order of time")
         require(all(len({row[0] for row in events}) <= 1 for _, events, _ in play.steps), "a step has two times")
@@ -138,16 +143,14 @@ class ExchangeContract(ABC):
     @promised
     def test_timers_come_in_between(self, tmp_path: Path) -> None:
         """wake_at(t): events up to t are told, t included; then TIMER, and nothing later until it is moved on."""
-        exchange = self._replay(tmp_path)
-        middle = _times(self._rehearsed(tmp_path))
-        at = middle[len(middle) // 2]
-        play = Play(exchange)
+        times = _times(self._rehearsed(tmp_path))
+        at = times[len(times) // 2]
+        play = Play(self._replay(tmp_path))
         play.until(at)
-        told = [row[0] for _, events, _ in play.steps for row in events]
-        wanted = [ts for ts in middle if ts <= at]
-        require(told == wanted, f"up to the timer {len(told)} events were told, {len(wanted)} are due")
+        due = [ts for ts in times if ts <= at]
+        require(_times(play) == due, f"up to the timer {len(_times(play))} events were told, {len(due)} are due")
         play.until()
-        require(play.exchange.processed() == len(middle), "after the timer was moved on, events are missing")
+        require(_times(play) == times, "after the timer was moved on, other events were told than without one")
 
     @promised
     def test_what_nobody_asked_for_is_marked(self, tmp_path: Path) -> None:
@@ -218,6 +221,19 @@ class ExchangeContract(ABC):
         for one in asked:
             what = f"order {one.order.order_id}"
             require(one.answers == one.cancels, f"{what}: {one.cancels} cancels were sent, {one.answers} answered")
+
+    # STREAM
+
+    @promised
+    def test_the_stream_tells_what_the_replay_tells(self, tmp_path: Path) -> None:
+        """stream() tells every step of the replay, whole and in order of time, and then FINISHED."""
+        made: Any = self._able(Capability.STREAM, tmp_path)
+        asked = [sorted(events, key=lambda row: row[1]) for _, events, _ in self._rehearsed(tmp_path).steps]
+        clock = FakeClock()
+        told = clock.run(streamed(made, clock, _MOST_PIECES * len(asked)))
+        require(len(told) == len(asked), f"{len(told)} steps were told, the replay has {len(asked)}")
+        for place, (one, wanted) in enumerate(zip(told, asked, strict=True)):
+            require(one == wanted, f"step {place} was told as {one}, the replay says {wanted}")
 
     # REDUCE_ONLY and ATTACHED_ORDERS
 

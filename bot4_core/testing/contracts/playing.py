@@ -11,7 +11,7 @@ from ...domain.event import EVENT, EVENT_SIZE, Kind
 from ...domain.order import Order, OrderState, OrderType, Role, Side, TimeInForce
 from ...native.memory import pointer_to
 from ...native.valuation import Valuation
-from ...protocols import Replay, RunStatus
+from ...protocols import Clock, Replay, RunStatus, Streaming
 from .promise import require
 
 FOREVER = 2**63 - 1
@@ -68,6 +68,7 @@ class Play:
         lots: net position of each instrument, from the fills.
         watch: called for each report after it was counted, with the position before it.
         after_step: each called after each step, the script last.
+        turns: how often the script had its turn.
     """
 
     exchange: Replay
@@ -80,6 +81,7 @@ class Play:
     watch: list[Callable[[Play, Row, int], None]] = field(factory=list)
     after_step: list[Callable[[Play, int, list[Row]], None]] = field(factory=list)
     now: int = 0
+    turns: int = 0
     _ids: int = 1
     _calls: int = 0
     valuation: Valuation = field(init=False)
@@ -215,23 +217,28 @@ def size(exchange: Replay, index: int, mark: int) -> int:
 
 
 def script(play: Play, now: int, events: list[Row]) -> None:
-    """A dozen steps of orders, again and again: entries of every type, closes that ask for too much, cancels."""
-    turn = len(play.steps) % 12
+    """A dozen steps of orders, again and again: entries of every type, closes that ask for too much, cancels.
+
+    Every other round closes nothing, so that stops and targets come to their end by themselves.
+    """
+    round, turn = divmod(play.turns, 12)
+    play.turns += bool(events)
     for index in sorted({row[1] for row in events}):
         mark = play.marks[index]
         lots, held = size(play.exchange, index, mark), abs(play.lots.get(index, 0))
         step = _STEPS.get(turn)
         if step is not None:
             step(play, index, mark, lots)
-        elif turn == 4 and held:
+        elif turn == 4 and held and round % 2:
             play.close(index, 3 * held)
-        elif turn == 11 and held:
+        elif turn == 11 and held and round % 2:
             play.close(index, held)
             play.close(index, held)
 
 
 def _market(play: Play, index: int, mark: int, lots: int) -> None:
-    play.send(index, Side.BUY, OrderType.MARKET, lots, stop_ticks=mark * 97 // 100, target_ticks=mark * 102 // 100)
+    stop, target = mark * 992 // 1000, mark * 1006 // 1000
+    play.send(index, Side.BUY, OrderType.MARKET, lots, stop_ticks=stop, target_ticks=target)
 
 
 def _near(play: Play, index: int, mark: int, lots: int) -> None:
@@ -292,3 +299,29 @@ def played(
         play.cancel(one.order)
     play.until()
     return play
+
+
+async def streamed(exchange: Streaming, clock: Clock, bound: int) -> list[list[Row]]:
+    """The steps that a stream tells, put together as ``Arrival`` says: market events by instrument, one list a step.
+
+    Args:
+        exchange: a fresh one.
+        clock: the time it runs by.
+        bound: the most pieces it may come in.
+    """
+    exchange.wake_at(FOREVER)
+    steps: list[list[Row]] = []
+    rows: list[Row] = []
+    pieces = 0
+    async for arrival in exchange.stream(clock):
+        pieces += 1
+        require(pieces <= bound, f"the stream came in more than {bound} pieces and there is no end")
+        require(not arrival.status & RunStatus.TIMER, "the stream told of a timer that nobody set")
+        if arrival.status & RunStatus.FINISHED:
+            require(not rows, "FINISHED came in the middle of a step")
+            return steps
+        rows += EVENT.iter_unpack(bytes(arrival.records))
+        if arrival.status & RunStatus.STEP:
+            steps.append(sorted((row for row in rows if row[2] < Kind.ACK), key=lambda row: row[1]))
+            rows = []
+    raise AssertionError("the stream ended without FINISHED")

@@ -17,7 +17,7 @@ from ..strategy import MarketBars
 _HOUR_NS = 3600 * 10**9
 #: 2024-01-01 00:00 UTC
 _START_NS = 1_704_067_200 * 10**9
-_BARS = 600
+_BARS = 360
 #: a turn of the trend each so many bars
 _TURN = 60
 

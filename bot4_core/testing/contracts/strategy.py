@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 
 import attrs
 
+from ...errors import Bot4Error
 from ...specs import StrategySpec
 from ...strategy import Strategy
 from ..strategy import MarketBars, StrategyRun, run_strategy
 from .offer import check_settings
-from .promise import promised, require
+from .promise import BrokenPromise, promised, require
 from .samples import BTC, ETH, flat, gappy, trending
 
 #: the rule of a wish that came when no orders are taken any more
@@ -66,7 +67,10 @@ class StrategyContract(ABC):
     def test_it_runs_on_every_market(self, tmp_path: Path) -> None:
         """It goes through rising, falling, still and torn markets without raising."""
         for name, bars in self._markets().items():
-            reason = self._run(bars).report.reason
+            try:
+                reason = self._run(bars).report.reason
+            except Bot4Error as error:
+                raise BrokenPromise(f"on the {name} market: {error}") from error
             require(reason == "finished" or reason.startswith("halted"), f"on the {name} market it ended: {reason}")
 
     @promised
