@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import NativeError
 from ._native import ffi, lib
 from .memory import aligned
 from .status import check
+
+if TYPE_CHECKING:  # a process that only attaches to a segment is spared numpy's start
+    import numpy.typing as npt
 
 _SIZE: Final[int] = lib.B4_EVENT_SIZE
 

@@ -123,6 +123,7 @@ def _orders() -> Iterator[str | None]:
 
 def _serve(board: Board, latch: Latch) -> None:
     doing, seen, number = "", latch.mode, 0
+    _say("ready")  # what the latch does from now on is told
     for order in _orders():
         if order:
             doing = order
@@ -154,7 +155,6 @@ def main(name: str) -> None:
         latch = folder.open_latch()
         board = Board(folder.segment_path, manifest(name, os.getpid()))
         board.say(RunState.RUNNING)
-        _say("ready")
         _serve(board, latch)
 
 
