@@ -236,8 +236,9 @@ class _FromLibraries(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             message = record.getMessage()
-        except Exception:  # noqa: BLE001  # arguments that do not fit their message; the library would print them
-            message = f"{record.msg} (its arguments do not fit)"
+        except Exception as error:  # noqa: BLE001  # its arguments do not fit; the library would print them to stderr
+            text = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
+            message = f"{text} (its arguments do not fit: {type(error).__name__})"
         level: str | int = record.levelname if record.levelname in _LEVELS else record.levelno
 
         def named(entry: Record) -> None:

@@ -93,6 +93,7 @@ def test_what_libraries_log_is_in_it_under_their_name(path: Path) -> None:
         logging.getLogger("sqlalchemy.engine").info("SELECT 1")
         logging.getLogger("a.library").log(33, "odd")
         logging.getLogger("a.library").error("%d", SECRET)
+        logging.getLogger("a.library").error(Mute())
         try:
             raise KeyError("k")
         except KeyError:
@@ -102,12 +103,13 @@ def test_what_libraries_log_is_in_it_under_their_name(path: Path) -> None:
     assert [(line["module"], line["level"], line["message"]) for line in lines] == [
         ("a.library", "WARNING", "half of {}"),
         ("a.library", "Level 33", "odd"),
-        ("a.library", "ERROR", "%d (its arguments do not fit)"),
+        ("a.library", "ERROR", "%d (its arguments do not fit: TypeError)"),
+        ("a.library", "ERROR", "Mute (its arguments do not fit: ValueError)"),
         ("a.library", "ERROR", "caught"),
     ]
-    assert lines[3]["exception"].endswith("KeyError: 'k'\n")
+    assert lines[4]["exception"].endswith("KeyError: 'k'\n")
     logging.getLogger("a.library").info("nobody listens any more")
-    assert len(written(path)) == 4
+    assert len(written(path)) == 5
 
 
 class Telling:
