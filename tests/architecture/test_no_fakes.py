@@ -96,6 +96,11 @@ SIM_CHANGES: dict[str, tuple[Mapping[str, object], Mapping[str, Any]]] = {
 }
 
 
+#: settings of the simulated exchange that another test changes: what is played (the plugin's test_made_up.py, and
+#: another history below), and what only a running bot looks at (the plugin's test_stream.py)
+ELSEWHERE = {"history", "market", "interval", "bars", "speed", "jitter"}
+
+
 def result(run: StrategyRun) -> tuple[object, ...]:
     return (run.record.row.result_hash, run.end_equity, tuple(run.denied.items()))
 
@@ -127,7 +132,7 @@ def check_limit(name: str) -> None:
 
 
 def test_every_setting_is_looked_at() -> None:
-    assert {field.name for field in attrs.fields(sim_settings.SimSettings)} == {*SIM_CHANGES, "history"}
+    assert {field.name for field in attrs.fields(sim_settings.SimSettings)} == {*SIM_CHANGES, *ELSEWHERE}
     names = {field.name for field in attrs.fields(risk_settings.RiskDefaultSettings)}
     assert names == {field.name for field in attrs.fields(Limits)} == set(LIMIT_CHANGES)
 
@@ -145,6 +150,10 @@ def test_every_exchange_setting_changes_the_outcome(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(LIMIT_CHANGES))
 def test_every_limit_denies_what_exceeds_it(name: str) -> None:
     check_limit(name)
+
+
+def test_the_pace_of_a_running_bot_is_not_a_backtests() -> None:
+    assert result(trade(exchange={"speed": Decimal(60), "jitter": "50ms"})) == result(trade())
 
 
 def test_another_history_is_another_outcome() -> None:
