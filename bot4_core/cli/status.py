@@ -65,9 +65,9 @@ def _watch(folder: BotFolder | None, as_json: bool, seconds: float | None) -> No
 
 
 def _ticks(seconds: float | None) -> Iterator[int]:
-    """Numbers from 0, half a second apart, until the time is over."""
+    """Numbers from 0, half a second apart, until the time is over; 0 in any case."""
     start, number = time.monotonic(), 0
-    while seconds is None or time.monotonic() - start <= seconds:
+    while not number or seconds is None or time.monotonic() - start < seconds:
         yield number
         number += 1
         pause = start + number * _TICK_S - time.monotonic()

@@ -61,7 +61,7 @@ def _row(sight: Sight) -> dict[str, Text]:
     cells = {
         "bot": Text(_plain(sight.name), style="bold", overflow="ellipsis"),
         "state": Text(sight.life.value, style=_style(sight.life)),
-        "mode": Text(manifest.mode if manifest is not None else "—"),
+        "mode": Text(_plain(manifest.mode) if manifest is not None else "—"),
         "latch": Text(_mode(sight.latch.mode), style="bold red" if latched else ""),
         "beat": Text(age(sight.beat_age_ns) if sight.running else "—"),
         "last run (UTC)": Text(w.short_clock(manifest.started_ns, UTC) if manifest is not None else "—"),
@@ -101,8 +101,8 @@ def _head(sight: Sight, now_ns: int) -> Text:
     head = Text().append(_plain(sight.name), style="bold").append(f"  {sight.life.value}", style=_style(sight.life))
     manifest = sight.manifest
     if manifest is not None:
-        head.append(f"  {manifest.mode}", style="bold yellow" if manifest.mode == "live" else "")
-        head.append(f"  run {manifest.run_id}")
+        head.append(f"  {_plain(manifest.mode)}", style="bold yellow" if manifest.mode == "live" else "")
+        head.append(f"  run {_plain(manifest.run_id)}")
     if sight.running and manifest is not None and not sight.trouble:
         head.append(f"  up {w.duration(max(now_ns - manifest.started_ns, 0))}")
     if explanation := explain(sight):

@@ -1,0 +1,430 @@
+"""bot4 status: what an operator and a script read, whatever the bot does; the bot notices nothing."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from bot4_core.cli import main, sight
+from bot4_core.native.latch import Mode
+from bot4_core.state.board import Board, RunState
+from bot4_core.state.folder import BotFolder
+from tests.state.trader import figures, manifest, trader
+
+BOT4 = [sys.executable, "-P", "-c", "from bot4_core.cli import main; main()"]
+NAME = "trend-demo"
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("BOT4_STATE", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+def bot4(*args: str) -> Result:
+    return CliRunner().invoke(main, args)
+
+
+def told(*args: str) -> dict[str, Any]:
+    done = bot4("status", *args, "--json")
+    assert done.exit_code == 0, done.output
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def folder_of(name: str = NAME) -> BotFolder:
+    folder = BotFolder.of(name)
+    folder.prepare()
+    return folder
+
+
+@contextmanager
+def board_of(name: str = NAME, *, held: bool = True, **changes: object) -> Iterator[Board]:
+    """A bot whose trading process is this one; with ``held`` it runs."""
+    folder = folder_of(name)
+    board = Board(folder.segment_path, manifest(name, os.getpid(), **changes))
+    board.say(RunState.RUNNING)
+    figures(board)
+    if not held:
+        yield board
+        return
+    with folder.lock():
+        yield board
+
+
+# ---- for scripts ----
+
+
+def test_the_whole_picture_of_a_running_bot() -> None:
+    with trader(NAME) as rig:
+        rig.order("show")
+        found = told(NAME)
+        pid = rig.process.pid
+    assert (found["bot"], found["state"], found["running"], found["pid"]) == (NAME, "running", True, pid)
+    assert 0 <= found["heartbeat_age_s"] < 2
+    assert found["breakers"] == {}
+    assert found["kill"]["mode"] == "ACTIVE"
+    assert found["kill"]["latched"] is False
+    assert (found["run_id"], found["mode"], found["asset"]) == ("20260101-000000-abc123", "paper", "USDT")
+    assert (found["equity"], found["start_equity"], found["peak_equity"]) == (
+        "98765.43210000",
+        "100000.00000000",
+        "101000.00000000",
+    )
+    assert (found["drawdown"], found["max_drawdown"]) == ("0.02212443", "0.031")
+    assert found["market_ns"] == 1_660_000_000 * 10**9
+    assert found["orders"] == {
+        "sent": 42,
+        "approved": 45,
+        "denied": 11,
+        "denied_by_rule": {"position": 6, "order_rate": 3, "other": 2},
+        "fills": 40,
+        "working": 3,
+        "working_entries": 1,
+    }
+    assert found["positions"] == [
+        {"symbol": "BTC/USDT", "quantity": "0.06000", "entry_price": "20000", "mark": "20100.00",
+         "unrealised": "0.60000000", "uncovered": "0.00000"},
+        {"symbol": "ETH/USDT", "quantity": "-0.5000", "entry_price": "2000", "mark": "1990.00",
+         "unrealised": "5.00000000", "uncovered": "0.5000"},
+    ]  # fmt: skip
+    recorder = found["recorder"]
+    assert (recorder["pid"], recorder["next_seq"], recorder["durable_seq"], recorder["backlog"]) == (4242, 501, 498, 2)
+    assert found["latency"]["durable"]["max_ns"] == 700_000
+    assert found["troubles"][0] == "ETH/USDT: 0.5 held without a live stop"
+
+
+def test_a_kill_is_told_with_its_person_and_reason() -> None:
+    folder_of().open_latch().set(Mode.CANCEL_ONLY, "odd prices", "ops", 1_700_000_000 * 10**9)
+    assert told(NAME)["kill"] == {
+        "mode": "CANCEL_ONLY",
+        "latched": True,
+        "reason": "odd prices",
+        "who": "ops",
+        "ts": 1_700_000_000 * 10**9,
+        "seq": 2,
+    }
+
+
+def test_every_bot_that_ever_started_here_is_listed_by_name() -> None:
+    folder_of("zeta")
+    with board_of("alpha"):
+        bots = told()["bots"]
+        shown = bot4("status").stdout
+    assert [(one["bot"], one["state"]) for one in bots] == [("alpha", "running"), ("zeta", "never ran")]
+    assert [line.split()[0] for line in shown.splitlines()[:3]] == ["bot", "alpha", "zeta"]
+
+
+def test_a_bot_has_the_same_keys_in_every_state() -> None:
+    folder_of("never")
+    with board_of("runs"), board_of("died", held=False):
+        bots = told()["bots"]
+    assert len({frozenset(one) for one in bots}) == 1
+    assert {one["bot"]: one["orders"] is None for one in bots} == {"died": False, "never": True, "runs": False}
+
+
+def test_no_bot_at_all_is_an_answer() -> None:
+    assert told() == {"bots": []}
+    assert bot4("status").stdout == "no bot has started here yet; `bot4 run BOT.toml` starts one\n"
+
+
+# ---- whether it lives ----
+
+
+def test_a_bot_that_died_says_so_and_what_to_do() -> None:
+    with trader(NAME) as rig:
+        rig.order("show")
+        rig.process.kill()
+        rig.process.wait(30)
+        found = told(NAME)
+    assert (found["state"], found["running"], found["pid"]) == ("died", False, rig.process.pid)
+    assert found["message"].startswith(f"died: its process {rig.process.pid} is gone; last heartbeat ")
+    assert found["message"].endswith("`bot4 run` will say what the journal holds")
+    shown = bot4("status", NAME).stdout
+    assert "what follows is what its last run showed last" in shown
+    assert "98,765.43 USDT" in shown
+
+
+def test_a_bot_that_ended_in_order_is_stopped() -> None:
+    with trader(NAME) as rig:
+        rig.order("end")
+        rig.process.wait(30)
+        found = told(NAME)
+    assert (found["state"], found["running"], found["message"]) == ("stopped", False, "")
+
+
+def test_a_bot_that_never_left_a_segment_never_ran() -> None:
+    folder_of()
+    found = told(NAME)
+    assert (found["state"], found["running"], found["heartbeat_age_s"]) == ("never ran", False, None)
+
+
+@pytest.mark.parametrize(
+    ("said", "age_s", "state"),
+    [
+        (RunState.STARTING, 29, "starting"),
+        (RunState.STARTING, 31, "not responding"),
+        (RunState.RUNNING, 1, "running"),
+        (RunState.RUNNING, 3, "not responding"),
+        (RunState.STOPPING, 1, "stopping"),
+        (RunState.STOPPING, 3, "not responding"),
+        (RunState.ENDED, 1, "stopping"),
+    ],
+)
+def test_a_process_that_holds_the_lock_is_judged_by_its_heartbeat(said: RunState, age_s: int, state: str) -> None:
+    with board_of() as board:
+        board.say(said)
+        board.beat(time.monotonic_ns() - age_s * 10**9, 0)
+        assert told(NAME)["state"] == state
+
+
+def test_a_hanging_bot_is_named_with_its_process_and_how_long() -> None:
+    with board_of() as board:
+        board.beat(time.monotonic_ns() - 125 * 10**9, 0)
+        message = told(NAME)["message"]
+        shown = bot4("status").stdout
+    assert message == (
+        f"not responding: process {os.getpid()} holds the lock; last heartbeat 2 m 05 s ago;"
+        f" `bot4 kill {NAME}` works all the same"
+    )
+    assert f"{NAME}: not responding" in shown
+
+
+def test_a_stopped_process_is_read_like_any_other() -> None:
+    with trader(NAME) as rig:
+        rig.order("show")
+        os.kill(rig.process.pid, signal.SIGSTOP)
+        assert told(NAME)["orders"]["sent"] == 42
+        os.kill(rig.process.pid, signal.SIGCONT)
+
+
+def test_a_start_that_has_no_segment_yet_is_starting_and_later_does_not_respond() -> None:
+    folder = folder_of()
+    with folder.lock():
+        assert told(NAME)["state"] == "starting"
+        long_ago = time.time() - 60
+        os.utime(folder.lock_path, (long_ago, long_ago))
+        found = told(NAME)
+    assert found["state"] == "not responding"
+    assert "no segment to attach to" in found["message"]
+
+
+def test_the_segment_of_the_run_before_is_not_taken_for_this_one() -> None:
+    with board_of(held=False):
+        folder = BotFolder.of(NAME)
+        with folder.lock():
+            folder.lock_path.write_text("1\n", encoding="ascii")
+            found = told(NAME)
+    assert (found["state"], found["pid"]) == ("starting", 1)
+    assert "is the run before (20260101-000000-abc123)" in found["message"]
+
+
+def test_a_run_that_begins_while_a_dead_one_is_looked_at_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    with board_of(held=False):
+        answers = iter([False, True, True])
+        monkeypatch.setattr(BotFolder, "is_running", lambda self: next(answers))
+        monkeypatch.setattr(BotFolder, "holder", lambda self: os.getpid())
+        assert sight.look(BotFolder.of(NAME)).life is sight.Life.RUNNING
+
+
+def test_a_heartbeat_from_before_the_machine_was_restarted_has_no_age() -> None:
+    with board_of(held=False, started_ns=10**9):
+        found = told(NAME)
+    assert found["heartbeat_age_s"] is None
+    assert "last heartbeat before the machine was restarted" in found["message"]
+
+
+@pytest.mark.parametrize("rubbish", [b"", b"x" * 100_000])
+def test_a_damaged_segment_is_said_and_does_not_fail(rubbish: bytes) -> None:
+    folder = folder_of()
+    folder.segment_path.write_bytes(rubbish)
+    found = told(NAME)
+    assert (found["state"], found["running"], found["orders"]) == ("stopped", False, None)
+    assert "segment" in found["message"]
+    assert "segment" in bot4("status", NAME).stdout
+
+
+def test_figures_that_may_be_of_two_moments_are_marked() -> None:
+    with board_of() as board:
+        run = board.segment.counters["run"]
+        run.set(run.index("version"), 5)
+        assert told(NAME)["consistent"] is False
+        assert "they may not belong together" in bot4("status", NAME).stdout
+
+
+def test_before_the_first_figures_none_are_shown() -> None:
+    folder = folder_of()
+    Board(folder.segment_path, manifest(NAME, os.getpid())).say(RunState.RUNNING)
+    with folder.lock():
+        found, shown = told(NAME), bot4("status", NAME).stdout
+    assert found["equity"] is None
+    assert "equity" not in shown
+
+
+# ---- what needs a look ----
+
+
+def test_a_silent_recorder_and_a_store_that_refuses_are_troubles() -> None:
+    with board_of() as board:
+        recorder = board.segment.counters["recorder"]
+        recorder.set(recorder.index("heartbeat_ns"), time.monotonic_ns() - 8 * 10**9)
+        recorder.set(recorder.index("store_ok"), 0)
+        _, store, silent = told(NAME)["troubles"]
+        shown = bot4("status", NAME).stdout
+    assert store.startswith("the journal's database refuses to write")
+    assert silent.startswith("the recorder says nothing for 8.")
+    assert store in shown
+    assert "STORE FAILED" in shown
+
+
+def test_a_position_without_a_stop_is_red_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with board_of():
+        one, every = bot4("status", NAME).stdout, bot4("status").stdout
+    assert "ETH/USDT: 0.5 held without a live stop" in one
+    assert "\x1b[1;31m      0.5\x1b[0m" in one
+    assert "\x1b[1;31m2 !\x1b[0m" in every
+
+
+# ---- for people ----
+
+
+def test_names_from_outside_are_text_and_nothing_else() -> None:
+    evil = "\x1b[31mred\x07[bold]x[/bold]"
+    with board_of(run_id=evil, source=evil, journal=evil, sinks=(evil,), reporting_asset="[red]"):
+        folder_of().open_latch().set(Mode.KILLED, evil, evil, 1)
+        for args in (("status",), ("status", NAME)):
+            shown = bot4(*args).stdout
+            assert "\x1b" not in shown
+            assert "\x07" not in shown
+        assert "?[31mred?[bold]x[/bold]" in shown
+        assert "[red]" in shown
+
+
+def screen(columns: int, *args: str) -> str:
+    """What stands on a terminal so wide."""
+    controller, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    plain = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "FORCE_COLOR")}
+    environment = plain | {"NO_COLOR": "1", "TERM": "xterm", "PYTHONUTF8": "1"}
+    with subprocess.Popen([*BOT4, *args], stdin=terminal, stdout=terminal, stderr=terminal, env=environment) as process:
+        os.close(terminal)
+        parts = []
+        while True:
+            try:
+                parts.append(os.read(controller, 1 << 16))
+            except OSError:  # the other side was closed: the end on Linux
+                break
+        os.close(controller)
+        assert process.wait(60) == 0
+    return b"".join(parts).decode().replace("\r\n", "\n")
+
+
+def plain(shown: str) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown)
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_nothing_is_cut_off_at_usual_widths(columns: int) -> None:
+    with board_of():
+        every, one = plain(screen(columns, "status")), plain(screen(columns, "status", NAME))
+    for text in (every, one):
+        assert all(len(line) <= columns for line in text.splitlines())
+    assert "98,765.43    2.21 %  2 !        3" in every
+    assert ("last run (UTC)" in every) == (columns == 120)
+    assert "denied (position 6, order_rate 3, other 2)" in " ".join(one.split())
+
+
+def test_a_reader_that_leaves_early_ends_it_quietly() -> None:
+    with board_of():
+        done = subprocess.run(
+            f"{sys.executable} -P -c 'from bot4_core.cli import main; main()' status {NAME} --watch | head -1",
+            shell=True,
+            capture_output=True,
+            timeout=60,
+            check=True,
+        )
+    assert done.stderr == b""
+    assert done.stdout.startswith(NAME.encode())
+
+
+# ---- watching ----
+
+
+def test_a_watch_of_no_length_shows_one_picture() -> None:
+    with board_of():
+        done = bot4("status", NAME, "--watch", "--for", "0")
+        assert done.exit_code == 0
+        assert done.stdout.count("  running  ") == 1
+        lines = bot4("status", "--watch", "--for", "0", "--json").stdout.splitlines()
+    assert [json.loads(line)["bots"][0]["state"] for line in lines] == ["running"]
+
+
+def test_a_watch_ticks_each_half_second_until_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bot4_core.cli import status
+
+    clock = [100.0]
+    monkeypatch.setattr(status.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(status.time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
+    times = []
+    for _ in status._ticks(1.7):
+        times.append(clock[0] - 100)
+        clock[0] += 0.1  # looking takes time too
+    assert times == pytest.approx([0, 0.5, 1.0, 1.5])
+
+
+def test_a_watch_follows_the_bot_and_ctrl_c_ends_it_well() -> None:
+    with trader(NAME) as rig:
+        command = [*BOT4, "status", NAME, "--watch", "--json"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watch:
+            assert watch.stdout is not None
+            assert watch.stderr is not None
+            assert json.loads(watch.stdout.readline())["orders"] is None
+            rig.order("show")
+            seen = next(found for line in watch.stdout if (found := json.loads(line))["orders"] is not None)
+            assert seen["orders"]["sent"] == 42
+            rig.process.kill()
+            died = next(found for line in watch.stdout if (found := json.loads(line))["state"] == "died")
+            assert died["running"] is False
+            watch.send_signal(signal.SIGINT)
+            assert watch.stderr.read() == ""
+            assert watch.wait(60) == 0
+
+
+def test_a_watch_on_a_terminal_redraws_and_leaves_the_last_picture() -> None:
+    with board_of():
+        shown = screen(100, "status", NAME, "--watch", "--for", "0")
+    assert "98,765.43 USDT" in plain(shown)
+    assert shown.rstrip().endswith("\x1b[?25h")  # the cursor is given back
+
+
+def test_for_without_watch_is_wrong_usage() -> None:
+    done = bot4("status", "--for", "3")
+    assert done.exit_code == 2
+    assert "--for goes with --watch" in done.stderr
+
+
+def test_looking_changes_nothing(state: Path) -> None:
+    with board_of(held=False):
+        folder_of().lock_path.touch()
+        before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in state.rglob("*") if path.is_file()}
+        bot4("status")
+        bot4("status", NAME)
+        after = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in state.rglob("*") if path.is_file()}
+    assert after == before
