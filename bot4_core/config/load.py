@@ -125,7 +125,9 @@ def _parse(text: str, source: str) -> dict[str, Any]:
             line = int(position[1]) if position[1] else text.count("\n") + 1
             message = message[: position.start()]
         if message == "Cannot overwrite a value" and line is not None:
-            message = f"a key stands twice: {without_secrets(one_line(text.splitlines()[line - 1]))!r}"
+            # its value may be a secret: only the plugin's class would tell
+            key = without_secrets(one_line(text.splitlines()[line - 1].partition("=")[0]))
+            message = f"a key stands twice: {key!r}"
         raise ConfigError(Mistake("", f"is not valid TOML: {message}", line, source)) from error
 
 

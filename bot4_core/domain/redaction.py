@@ -21,11 +21,16 @@ MAX_SECRETS = 256
 #: A line of a longer secret (a key file) is hidden by itself when it has so many characters.
 _MIN_LINE = 8
 #: The beginning of a secret is hidden where a text was cut, when so much of it is left: in front of a ``…``, and at
-#: the end of a text that is long enough to have been cut.
+#: the end of a text, or of one in quotes, that is long enough to have been cut.
 _MIN_CUT = 4
 _MIN_CUT_TEXT = 40
-#: Lines of one secret that are hidden by themselves.
-_MAX_LINES = 4_096
+_CUTS = re.compile('(…|")')
+#: A line of a longer secret (a key file) is hidden by itself when it has so many characters.
+_MIN_LINE = 8
+#: A longer secret is hidden piece by piece.
+_MAX_PIECE = 256
+#: What may be left of an escape where a text was cut, characters.
+_MAX_ESCAPE = 8
 
 _SECRET_NAME = r"[\w-]*(?:password|passwd|passphrase|secret|token|api_?key)[\w-]*"
 #: ``scheme://user:PASSWORD@``; a password may hold an unescaped ``@`` or ``/``, so it reaches to the last ``@``
@@ -50,6 +55,61 @@ def is_secret(name: str) -> bool:
     return re.fullmatch(_SECRET_NAME, name, re.IGNORECASE) is not None
 
 
+class _Piece:
+    """One stretch of a secret's text, found however its characters are escaped.
+
+    Letters and digits stand for themselves in every escape in use (repr, JSON, URL, HTML), so their longest run is
+    looked for first: a text without it is done with at once.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._steps = [re.compile(_escaped(one)) for one in text]
+        self._whole = re.compile("".join(step.pattern for step in self._steps))
+        self._start = re.compile("".join(step.pattern for step in self._steps[:_MIN_CUT]))
+        runs = re.findall("[A-Za-z0-9]+", text) or [""]
+        self._anchor = max(runs, key=len)
+        self._first = runs[0][:_MIN_CUT]
+
+    def hide(self, text: str) -> str:
+        return self._whole.sub(HIDDEN, text) if self._anchor in text else text
+
+    def cut(self, text: str) -> int:
+        """How many characters at the end of the text are the beginning of this piece; 0 for none."""
+        if self._first not in text:
+            return 0
+        for found in self._start.finditer(text):
+            at = found.end()
+            for step in self._steps[_MIN_CUT:]:
+                match = step.match(text, at)
+                if match is None:
+                    break
+                at = match.end()
+            rest = text[at:]
+            if not rest or (len(rest) < _MAX_ESCAPE and rest[0] in "\\%&"):
+                return len(text) - found.start()
+        return 0
+
+
+class _Literal:
+    """A form that encodes the whole secret: base64, hex."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._start = text[:_MIN_CUT]
+
+    def hide(self, text: str) -> str:
+        return text.replace(self._text, HIDDEN) if self._text in text else text
+
+    def cut(self, text: str) -> int:
+        start = self._start
+        at = text.find(start, max(0, len(text) - len(self._text)))
+        while at >= 0:
+            if self._text.startswith(text[at:]):
+                return len(text) - at
+            at = text.find(start, at + 1)
+        return 0
+
+
 class Redactor:
     """The secrets of one process, and how they are taken out of text. Nothing is ever forgotten.
 
@@ -58,8 +118,8 @@ class Redactor:
 
     def __init__(self) -> None:
         self._known: frozenset[str] = frozenset()
-        #: every form of every secret, the longest first, so that no form leaves the rest of a longer one
-        self._forms: tuple[str, ...] = ()
+        #: the longest secret first, so that none leaves the rest of another that it is part of
+        self._forms: tuple[_Piece | _Literal, ...] = ()
 
     def remember(self, value: str) -> None:
         """Hides this value from now on.
@@ -73,79 +133,88 @@ class Redactor:
             return
         if len(self._known) >= MAX_SECRETS:
             raise DomainError(f"is one secret too many: a process holds at most {MAX_SECRETS}")
-        forms = {form for form in _forms(value) if len(form) >= MIN_SECRET}
-        self._forms = tuple(sorted(forms.union(self._forms), key=lambda form: (-len(form), form)))
-        self._known |= {value}
+        known = self._known | {value}
+        ordered = sorted(known, key=lambda one: (-len(one), one))
+        self._forms = tuple(form for one in ordered for form in _forms(one))
+        self._known = known
 
     def hide(self, text: str) -> str:
         """The text with ``***`` in the place of each secret."""
+        if not self._forms:
+            return text
         for form in self._forms:
-            if form in text:
-                text = text.replace(form, HIDDEN)
-        return self._without_cut(text) if self._forms else text
+            text = form.hide(text)
+        return self._without_cut(text)
 
     def _without_cut(self, text: str) -> str:
-        """The text without a secret's beginning at its end, or in front of the ``…`` where it was cut."""
-        parts = text.split("…")
-        for at, part in enumerate(parts):
-            if at == len(parts) - 1 and len(text) < _MIN_CUT_TEXT:
-                break
-            body = part.rstrip("\"' \n")
-            length = max((_cut(body, form) for form in self._forms), default=0)
+        """The text without a secret's beginning where the text, or one in quotes inside it, was cut."""
+        parts = _CUTS.split(text)
+        for at in range(0, len(parts), 2):
+            part, end = parts[at], parts[at + 1] if at + 1 < len(parts) else ""
+            if end != "…" and len(part) < _MIN_CUT_TEXT:
+                continue
+            body = part.rstrip("' \n")
+            length = max((form.cut(body) for form in self._forms), default=0)
             if length:
                 parts[at] = body[: len(body) - length] + HIDDEN + part[len(body) :]
-        return "…".join(parts)
+        return "".join(parts)
 
 
-def _cut(text: str, form: str) -> int:
-    """How many characters at the end of the text are the beginning of the form; 0 when fewer than _MIN_CUT."""
-    start = form[:_MIN_CUT]
-    at = text.find(start, max(0, len(text) - len(form)))
-    while at >= 0:
-        if form.startswith(text[at:]):
-            return len(text) - at
-        at = text.find(start, at + 1)
-    return 0
+def _escaped(one: str) -> str:
+    """A pattern of one character of a secret, as it is and in every escape in use."""
+    if one.isascii() and one.isalnum():
+        return one
+    data = one.encode("utf-8", "surrogatepass")
+    code = ord(one)
+    slashes = r"\\+"
+    forms = [
+        slashes + re.escape(one) if one in "\"'/" else re.escape(one),
+        re.escape(one),
+        "".join(f"(?i:%{byte:02x})" for byte in data),
+        slashes + "(?i:" + slashes.join(f"x{byte:02x}" for byte in data) + ")",
+        slashes + f"(?i:x{code:02x}|u{code:04x}|U{code:08x})",
+        f"(?i:&#{code};|&#x{code:x};)",
+    ]
+    if code > 0xFFFF:
+        high, low = 0xD800 + ((code - 0x10000) >> 10), 0xDC00 + ((code - 0x10000) & 0x3FF)
+        forms.append(slashes + f"(?i:u{high:04x}){slashes}(?i:u{low:04x})")
+    if one in _NAMED:
+        forms.append(f"&{_NAMED[one]};")
+    if one == "\\":
+        forms.append(slashes)
+    if one.isspace():
+        forms += [r"\s+", r"\+", slashes + "[nrtfv]"]
+    elif not one.isprintable():
+        forms.append(r"\?")  # as foreign text is shown
+    return "(?:" + "|".join(dict.fromkeys(forms)) + ")"
 
 
-def _forms(value: str) -> Iterator[str]:
-    """Each way a secret may stand in a text."""
-    import html  # only a process with a secret needs these
-    import json
-    import urllib.parse
-
-    lines = value.splitlines()[:_MAX_LINES]
-    for plain in {value, value.strip(), " ".join(value.split()), *(one.strip() for one in lines if len(lines) > 1)}:
-        if plain != value and len(plain) < min(_MIN_LINE, len(value.strip())):
-            continue
-        yield plain
-        for ascii_only in (True, False):
-            yield json.dumps(plain, ensure_ascii=ascii_only)[1:-1]
-        yield repr(plain)[1:-1]
-        yield ascii(plain)[1:-1]
-        yield plain.encode("unicode_escape").decode()
-        yield html.escape(plain)
-    data = value.encode("utf-8", "surrogatepass")
-    yield repr(data)[2:-1]
-    yield data.hex()
-    yield data.hex().upper()
-    for quoted in (urllib.parse.quote(data, safe=""), urllib.parse.quote(data), urllib.parse.quote_plus(data)):
-        yield quoted
-        yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), quoted)
-    yield from _base64(data)
+_NAMED = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
 
 
-def _base64(data: bytes) -> Iterator[str]:
-    """The characters that belong to the secret alone, wherever it stands in what was encoded."""
-    import base64
+def _forms(value: str) -> Iterator[_Piece | _Literal]:
+    """What finds a secret in each of its forms."""
+    import base64  # only a process with a secret needs it
 
-    for shift in range(3):
-        whole = base64.b64encode(b"\0" * shift + data).decode().rstrip("=")
-        sure = whole[-(-8 * shift // 6) : (8 * (shift + len(data))) // 6]
-        yield sure
-        yield sure.translate(str.maketrans("+/", "-_"))
-    yield base64.b64encode(data).decode()
-    yield base64.urlsafe_b64encode(data).decode()
+    text = value.strip()
+    for at in range(0, len(text), _MAX_PIECE):
+        piece = text[at : at + _MAX_PIECE]
+        # a short rest is found with what stands before it
+        yield _Piece(piece if len(piece) >= _MIN_LINE or at == 0 else text[-_MAX_PIECE:])
+    lines = text.splitlines()
+    for line in lines if len(lines) > 1 else ():
+        if len(line.strip()) >= _MIN_LINE:
+            yield _Piece(line.strip()[:_MAX_PIECE])
+    for data in {value.encode("utf-8", "surrogatepass"), text.encode("utf-8", "surrogatepass")}:
+        yield _Literal(data.hex())
+        yield _Literal(data.hex().upper())
+        for shift in range(3):
+            # the characters that belong to the secret alone, wherever it stands in what was encoded
+            whole = base64.b64encode(b"\0" * shift + data).decode()
+            sure = whole[-(-8 * shift // 6) : (8 * (shift + len(data))) // 6]
+            for form in dict.fromkeys((sure, sure.translate(str.maketrans("+/", "-_")))):
+                if len(form) >= MIN_SECRET:
+                    yield _Literal(form)
 
 
 _PROCESS = Redactor()

@@ -65,7 +65,7 @@ def test_a_bom_and_windows_line_ends_are_fine(write: Write) -> None:
         (b"[bot]\nname = 'a\0b'", ":2 holds a NUL byte"),
         (b"[bot\n", ":1 is not valid TOML"),
         (b"[bot]\nname = ", ":2 is not valid TOML"),
-        (b"[bot]\nname = 'a'\nname = 'b'\n", ":3 is not valid TOML: a key stands twice: \"name = 'b'\""),
+        (b"[bot]\nname = 'a'\nname = 'b'\n", ":3 is not valid TOML: a key stands twice: 'name'"),
         (b"x = " + b"[" * 40 + b"]" * 40, " is nested deeper than 32 levels"),
         (b"[" + b"a." * 400_000 + b"a]", " is nested deeper than 32 levels"),
         (b"x = " + b"9" * 5000, "is not valid TOML"),
