@@ -25,6 +25,7 @@ from .specs import ExchangeSpec, RiskSpec, RunInfo, SinkSpec, StrategySpec
 GROUP = "bot4"
 
 hookspec = HookspecMarker(GROUP)
+#: marks a function of a plugin's module as one of the hooks below
 hookimpl = HookimplMarker(GROUP)
 
 

@@ -115,7 +115,7 @@ class Replay(Venue, Protocol):
         ...
 
     def wake_on(self, index: int, kinds: int) -> None:
-        """Names the event kinds of one instrument that wake the engine, as a mask of ``1 << kind``."""
+        """Names the event kinds of the instrument ``index`` that wake the engine, as a mask of ``1 << kind``."""
         ...
 
     def run(self) -> int:
@@ -271,6 +271,10 @@ class RiskCheck(RiskPolicy, Protocol):
 
     def check(self, wish: Wish, account: Account) -> Failure | None:
         """None, or the rule that failed. A value vetoes, and an exception vetoes too.
+
+        Args:
+            wish: the order, and what it is judged by.
+            account: what stands in the books now.
 
         The rule ``hours`` of the policy ``night`` stands in the journal as ``policy.night.hours``; ``policy.night``
         alone means that the check raised or gave no answer.

@@ -164,7 +164,8 @@ class BarWindow(Protocol):
 class Context(Protocol):
     """What a strategy may ask and do. Every order goes through the gate; a denial is ``order.denied``, not an error.
 
-    Numbers may be given as Decimal, text or int, never float. Ratios are fractions (``"0.02"`` is 2 %).
+    Numbers may be given as Decimal, text or int, never float. Ratios are fractions (``"0.02"`` is 2 %). The ``length``
+    of an indicator is in bars, of ``timeframe`` ("1h") or of the history's own length when that is None.
     """
 
     @property
@@ -298,7 +299,10 @@ class Context(Protocol):
         ta_score: Number | None = None,
         ml_confidence: Number | None = None,
     ) -> Order:
-        """Wishes to sell short (margin accounts); arguments as :meth:`buy`. To leave a long use :meth:`close`."""
+        """Wishes to sell short (margin accounts); to leave a long use :meth:`close`.
+
+        Arguments, answer and errors as :meth:`buy`.
+        """
         ...
 
     def close(self, instrument: Instrument, quantity: Number | None = None, tag: str = "") -> Order | None:
@@ -332,11 +336,11 @@ class Context(Protocol):
         ...
 
     def every(self, period: str, name: str = "") -> None:
-        """Sets a repeating timer ("30s", "5m", "4h", "1d"), aligned to UTC multiples of the period."""
+        """Sets a repeating timer, told by its ``name``: ``period`` is "30s", "5m", "4h" or "1d", aligned to UTC."""
         ...
 
     def at(self, ts: int, name: str = "") -> None:
-        """Sets a timer for one moment, UTC ns; one in the past is due at once."""
+        """Sets a timer for one moment ``ts``, UTC ns; one in the past is due at once. ``name`` tells it from others."""
         ...
 
 
@@ -371,10 +375,10 @@ class Strategy:
         """A public trade happened."""
 
     def on_quote(self, ctx: Context, quote: Quote) -> None:
-        """The best bid or ask changed."""
+        """The best bid or ask changed: ``quote`` has both."""
 
     def on_fill(self, ctx: Context, fill: Fill) -> None:
-        """An order of this strategy was filled, fully or in part; all reports of the moment are applied by now."""
+        """An order was filled, fully or in part, as ``fill`` says; all reports of the moment are applied by now."""
 
     def on_order(self, ctx: Context, order: Order) -> None:
         """An order of this strategy ended without (more) fills: cancelled, rejected, expired or held back unsent."""

@@ -45,6 +45,7 @@ EVENT_DTYPE = np.dtype(
 )
 #: The same record for the struct module: ts, instrument, kind, flags, v0..v5.
 EVENT = struct.Struct("<qIHH6q")
+#: bytes of one record
 EVENT_SIZE = 64
 
 

@@ -105,7 +105,7 @@ class Instrument:
         return EXACT.multiply(self.tick, ticks)
 
     def ticks(self, price: Decimal, rounding: Rounding = Rounding.EXACT) -> int:
-        """The ticks of a price; DomainError when it is off the tick under EXACT."""
+        """The ticks of a price, by ``rounding`` between two; DomainError when it is off the tick under EXACT."""
         return to_units(price, self.tick, rounding, f"{self.symbol} price")
 
     def quantity(self, lots: int) -> Decimal:
@@ -113,7 +113,7 @@ class Instrument:
         return EXACT.multiply(self.lot, lots)
 
     def lots(self, quantity: Decimal, rounding: Rounding = Rounding.EXACT) -> int:
-        """The lots of a quantity; DomainError when it is off the lot under EXACT."""
+        """The lots of a quantity, by ``rounding`` between two; DomainError when it is off the lot under EXACT."""
         return to_units(quantity, self.lot, rounding, f"{self.symbol} quantity")
 
     def volume(self, units: int) -> Decimal:

@@ -93,7 +93,7 @@ def check_int64(value: int, what: str) -> int:
 
 
 def divide(numerator: int, denominator: int, rounding: Rounding) -> int:
-    """``numerator / denominator`` as an integer; the denominator is positive.
+    """``numerator / denominator`` as an integer, by ``rounding`` between two; the denominator is positive.
 
     Raises:
         DomainError: under EXACT when a remainder is left.

@@ -80,6 +80,7 @@ class OrderState(IntEnum):
 
 
 _S = OrderState
+#: the states that no order leaves
 TERMINAL = frozenset({_S.DENIED, _S.FILLED, _S.CANCELLED, _S.REJECTED, _S.EXPIRED, _S.FAILED})
 _LIVE_ENDS = frozenset({_S.PARTIALLY_FILLED, _S.FILLED, _S.CANCELLED, _S.EXPIRED, _S.UNKNOWN})
 #: Every legal move (O-1). UNKNOWN may become what a venue can show evidence for, so never FAILED: that needs the proof

@@ -96,6 +96,9 @@ class Position:
             The portion this fill closed, or None when it only opened or added. A fill larger than the position
             closes it and opens the other side with the rest; cost and fee are split by quantity, the remainder
             of each division staying with the opened part.
+
+        Raises:
+            DomainError: for a fill of no lots; nothing changed.
         """
         if lots <= 0:
             raise DomainError(f"{self.instrument.symbol}: a fill of {lots} lots cannot be")
@@ -135,7 +138,7 @@ class Position:
         self.entry_fees += fee
 
     def observe(self, low_ticks: int, high_ticks: int) -> None:
-        """Moves the worst price seen while the position is open."""
+        """Moves the worst price seen while the position is open: ``low_ticks`` hurts a long, ``high_ticks`` a short."""
         if self.lots > 0:
             self.adverse_ticks = min(self.adverse_ticks or low_ticks, low_ticks)
         elif self.lots < 0:
@@ -171,7 +174,7 @@ class Portfolio:
     fees: dict[str, int] = field(factory=dict)
 
     def deposit(self, asset: str, units: int) -> None:
-        """Books money brought in from outside."""
+        """Books so many units of an asset brought in from outside; DomainError for an asset that is not traded here."""
         if asset not in self.scales:
             raise DomainError(f"asset {asset} is not traded here; known: {', '.join(sorted(self.scales))}")
         self._transfer(asset, units, self.market)

@@ -18,7 +18,7 @@ from ...specs import Capability, ExchangeSpec
 from ..clock import FakeClock
 from .offer import check_create, check_settings, filled, services
 from .playing import Play, Row, played, size, streamed
-from .promise import not_for, promised, require
+from .promise import BrokenPromise, not_for, promised, require
 from .samples import write_market
 
 #: answers of a venue that are none: an empty one, bytes that are no text, a cut one, one that nests too deep
@@ -55,12 +55,12 @@ class ExchangeContract(ABC):
         return {}
 
     def instrument_list(self) -> bytes:
-        """For INSTRUMENTS: the venue's instrument list, as it was recorded."""
-        raise AssertionError("give instrument_list(): the venue's answer as it was recorded")
+        """For INSTRUMENTS: the venue's instrument list, as it was recorded; without one it raises BrokenPromise."""
+        raise BrokenPromise("give instrument_list(): the venue's answer as it was recorded")
 
     def instruments(self) -> Sequence[Instrument]:
-        """For INSTRUMENTS: what that list must be read as; instruments beyond these are not compared."""
-        raise AssertionError("give instruments(): some of the instruments that the recorded list holds")
+        """For INSTRUMENTS: what that list must be read as; others are not compared. Else it raises BrokenPromise."""
+        raise BrokenPromise("give instruments(): some of the instruments that the recorded list holds")
 
     def write_histories(self, folder: Path) -> None:
         """For REPLAY: writes the histories that :meth:`settings` name; another market can be written here."""
@@ -122,7 +122,7 @@ class ExchangeContract(ABC):
             except Bot4Error:
                 continue
             except Exception as error:
-                raise AssertionError(f"{data[:12]!r}… raised {type(error).__name__}: {error!s:.200}") from error
+                raise BrokenPromise(f"{data[:12]!r}… raised {type(error).__name__}: {error!s:.200}") from error
             require(data, "an empty answer was read as a list")
 
     # REPLAY
@@ -356,7 +356,7 @@ def _fall(market: Play) -> tuple[int, int, int]:
             trigger = near * 995 // 1000
             if any(low < trigger * 999 // 1000 for _, low in told[place + 3 : -2]):
                 return index, told[place][0], trigger
-    raise AssertionError("the market never falls by more than a hundredth; write a history that does")
+    raise BrokenPromise("the market never falls by more than a hundredth; write a history that does")
 
 
 def _check_round_trip(one: Instrument) -> None:

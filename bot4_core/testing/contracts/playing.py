@@ -12,7 +12,7 @@ from ...domain.order import Order, OrderState, OrderType, Role, Side, TimeInForc
 from ...native.memory import pointer_to
 from ...native.valuation import Valuation
 from ...protocols import Clock, Replay, RunStatus, Streaming
-from .promise import require
+from .promise import BrokenPromise, require
 
 FOREVER = 2**63 - 1
 MARKET_KINDS = 1 << Kind.BAR | 1 << Kind.TRADE | 1 << Kind.QUOTE | 1 << Kind.LEVEL
@@ -324,4 +324,4 @@ async def streamed(exchange: Streaming, clock: Clock, bound: int) -> list[list[R
         if arrival.status & RunStatus.STEP:
             steps.append(sorted((row for row in rows if row[2] < Kind.ACK), key=lambda row: row[1]))
             rows = []
-    raise AssertionError("the stream ended without FINISHED")
+    raise BrokenPromise("the stream ended without FINISHED")
