@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from ..errors import Bot4Error, NativeError, one_line
+from ..errors import NativeError, one_line
 from ..journal.database import parse_url, show
 from ..journal.lost import close_lost_runs
-from ..journal.recorder import Recorder
+from ..journal.recorder import drain
 from ..journal.store import Store
 from ..native.segment import State
 from ..state.board import BoardView
 from ..state.folder import BotFolder
 
 
-def settle(folder: BotFolder, url: str, now_ns: int) -> Iterator[str]:
+def settle(folder: BotFolder, url: str, now_ns: int) -> list[str]:
     """Stores what a run that died still had on its way to the journal, ends its journal, and says what happened.
 
     Args:
@@ -22,38 +20,31 @@ def settle(folder: BotFolder, url: str, now_ns: int) -> Iterator[str]:
         url: the journal's.
         now_ns: UTC ns.
 
-    Yields:
+    Returns:
         Lines for the log; none when the last run ended in order.
 
     Raises:
-        StoreError: the journal cannot be written.
+        StoreError: the journal cannot be opened or written.
     """
-    yield from _drained(folder, url)
     with Store.open(url, mode="paper") as store:
+        said = _drained(folder, url)
         for lost in close_lost_runs(store, folder.name, now_ns):
-            yield from str(lost).splitlines()
+            said += str(lost).splitlines()
+    return said
 
 
-def _drained(folder: BotFolder, url: str) -> Iterator[str]:
+def _drained(folder: BotFolder, url: str) -> list[str]:
     if not folder.segment_path.exists():
-        return
+        return []
     try:
         view = BoardView.attach(folder.segment_path)
     except NativeError as error:
-        yield f"the last run's segment cannot be read ({one_line(error)}); only what its journal holds is known"
-        return
+        return [f"the last run's segment cannot be read ({one_line(error)}); only what its journal holds is known"]
     last = view.manifest
-    waiting = len(view.segment.rings["journal"])
-    if view.segment.state is State.CLOSED or not waiting:
-        return
+    if view.segment.state is State.CLOSED or not len(view.segment.rings["journal"]):
+        return []
     if last.journal != show(parse_url(url)):
-        yield f"run {last.run_id} died with records for another journal ({last.journal}): start it with that one once"
-        return
-    recorder = Recorder(view.segment, lambda: Store.open(url, mode="paper"))
-    try:
-        count = recorder.drain()
-        yield f"run {last.run_id} died with {count} records that were not durable yet: they are stored now"
-    except Bot4Error as error:
-        yield f"what run {last.run_id} had not stored yet cannot be stored: {one_line(error)}"
-    finally:
-        recorder.close()
+        return [f"run {last.run_id} died with records for another journal ({last.journal}): start it with that one once"]
+    said: list[str] = []
+    count = drain(folder.segment_path, url, say=said.append)
+    return [*said, f"run {last.run_id} died with {count} records that were not durable yet: they are stored now"]
