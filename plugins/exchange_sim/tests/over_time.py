@@ -9,7 +9,7 @@ from typing import Any
 from attrs import define, field
 
 from bot4_core.sdk import EVENT, EVENT_SIZE, Instrument, OrderType, RunStatus, Side
-from bot4_core.testing.clock import FakeClock
+from bot4_core.testing import FakeClock
 
 from .scenario import BTC, ETH, FOREVER, START, Sim
 

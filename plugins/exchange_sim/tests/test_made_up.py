@@ -17,7 +17,7 @@ from bot4_exchange_sim.made_up import START_NS, instrument_at, made_up
 from bot4_exchange_sim.settings import PRICES, SimSettings
 
 from bot4_core.sdk import EVENT, Kind, Order, OrderType, RunStatus, Side
-from bot4_core.testing.clock import FakeClock
+from bot4_core.testing import FakeClock
 
 from .scenario import services
 

@@ -25,7 +25,7 @@ from bot4_core.sdk import (
     Side,
     Streaming,
 )
-from bot4_core.testing.clock import FakeClock
+from bot4_core.testing import FakeClock
 
 from .over_time import SYMBOLS, collect
 from .scenario import FOREVER, INTERVAL, Make, Sim, bars, close_of, flat

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot4_core.sdk import EVENT, EVENT_SIZE, Instrument, Kind, OrderType, RunStatus, Side, TimeInForce
-from bot4_core.testing.clock import FakeClock
+from bot4_core.testing import FakeClock
 
 from .over_time import SYMBOLS, Bot, Deed, Piece, in_a_backtest, over_time
 from .scenario import INTERVAL, START, Records, Sim, bars, ticks
