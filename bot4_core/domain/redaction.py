@@ -24,6 +24,9 @@ _MIN_LINE = 8
 #: the end of a text, or of one in quotes, that is long enough to have been cut.
 _MIN_CUT = 4
 _MIN_CUT_TEXT = 40
+_MIN_CUT_QUOTED = 8
+#: characters in front of a cut that are looked at
+_CUT_WINDOW = 6 * 256
 _CUTS = re.compile('(…|")')
 #: A line of a longer secret (a key file) is hidden by itself when it has so many characters.
 _MIN_LINE = 8
@@ -55,6 +58,11 @@ def is_secret(name: str) -> bool:
     return re.fullmatch(_SECRET_NAME, name, re.IGNORECASE) is not None
 
 
+#: One character, but a run of blanks, or of backslashes, is one step: each may be written longer or shorter.
+_STEP = re.compile(r"\s+|\\+|.", re.DOTALL)
+_BLANKS = r"(?:\s|\+|%(?:20|09|0[aAdD])|\\+(?:[nrtfv]|x20|x0[9adAD]|u00(?:20|0[9adAD])))+"
+
+
 class _Piece:
     """One stretch of a secret's text, found however its characters are escaped.
 
@@ -63,21 +71,21 @@ class _Piece:
     """
 
     def __init__(self, text: str) -> None:
-        self._steps = [re.compile(_escaped(one)) for one in text]
+        self._steps = [re.compile(_escaped(one)) for one in _STEP.findall(text)]
         self._whole = re.compile("".join(step.pattern for step in self._steps))
-        self._start = re.compile("".join(step.pattern for step in self._steps[:_MIN_CUT]))
+        self._begins = re.compile("".join(step.pattern for step in self._steps[:_MIN_CUT]))
         runs = re.findall("[A-Za-z0-9]+", text) or [""]
         self._anchor = max(runs, key=len)
-        self._first = runs[0][:_MIN_CUT]
+        self.start = runs[0][:_MIN_CUT]
 
     def hide(self, text: str) -> str:
         return self._whole.sub(HIDDEN, text) if self._anchor in text else text
 
     def cut(self, text: str) -> int:
         """How many characters at the end of the text are the beginning of this piece; 0 for none."""
-        if self._first not in text:
+        if self.start not in text:
             return 0
-        for found in self._start.finditer(text):
+        for found in self._begins.finditer(text):
             at = found.end()
             for step in self._steps[_MIN_CUT:]:
                 match = step.match(text, at)
@@ -95,13 +103,13 @@ class _Literal:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._start = text[:_MIN_CUT]
+        self.start = text[:_MIN_CUT]
 
     def hide(self, text: str) -> str:
         return text.replace(self._text, HIDDEN) if self._text in text else text
 
     def cut(self, text: str) -> int:
-        start = self._start
+        start = self.start
         at = text.find(start, max(0, len(text) - len(self._text)))
         while at >= 0:
             if self._text.startswith(text[at:]):
@@ -148,22 +156,28 @@ class Redactor:
 
     def _without_cut(self, text: str) -> str:
         """The text without a secret's beginning where the text, or one in quotes inside it, was cut."""
-        parts = _CUTS.split(text)
-        for at in range(0, len(parts), 2):
-            part, end = parts[at], parts[at + 1] if at + 1 < len(parts) else ""
-            if end != "…" and len(part) < _MIN_CUT_TEXT:
-                continue
-            body = part.rstrip("' \n")
-            length = max((form.cut(body) for form in self._forms), default=0)
-            if length:
-                parts[at] = body[: len(body) - length] + HIDDEN + part[len(body) :]
-        return "".join(parts)
+        able = [form for form in self._forms if form.start in text]
+        if not able:
+            return text
+        whole = _MIN_CUT if len(text) >= _MIN_CUT_TEXT else len(text) + 1
+        ends = [(found.start(), _MIN_CUT if found[0] == "…" else _MIN_CUT_QUOTED) for found in _CUTS.finditer(text)]
+        for end, least in reversed([*ends, (len(text), whole)]):
+            body = text[max(0, end - _CUT_WINDOW) : end].rstrip("\"' \n")
+            length = max(form.cut(body) for form in able)
+            if length >= least:
+                stop = max(0, end - _CUT_WINDOW) + len(body)
+                text = text[: stop - length] + HIDDEN + text[stop:]
+        return text
 
 
 def _escaped(one: str) -> str:
-    """A pattern of one character of a secret, as it is and in every escape in use."""
+    """A pattern of one step of a secret, as it is and in every escape in use."""
     if one.isascii() and one.isalnum():
         return one
+    if one.isspace():
+        return _BLANKS
+    if one[0] == "\\":
+        return r"(?:\\|%5[cC])+"
     data = one.encode("utf-8", "surrogatepass")
     code = ord(one)
     slashes = r"\\+"
@@ -180,11 +194,7 @@ def _escaped(one: str) -> str:
         forms.append(slashes + f"(?i:u{high:04x}){slashes}(?i:u{low:04x})")
     if one in _NAMED:
         forms.append(f"&{_NAMED[one]};")
-    if one == "\\":
-        forms.append(slashes)
-    if one.isspace():
-        forms += [r"\s+", r"\+", slashes + "[nrtfv]"]
-    elif not one.isprintable():
+    if not one.isprintable():
         forms.append(r"\?")  # as foreign text is shown
     return "(?:" + "|".join(dict.fromkeys(forms)) + ")"
 
