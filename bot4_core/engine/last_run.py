@@ -44,7 +44,7 @@ def _drained(folder: BotFolder, url: str) -> list[str]:
     if view.segment.state is State.CLOSED or not len(view.segment.rings["journal"]):
         return []
     if last.journal != show(parse_url(url)):
-        return [f"run {last.run_id} died with records for another journal ({last.journal}): start it with that one once"]
+        return [f"run {last.run_id} died with records for another journal ({last.journal}): start it once with that"]
     said: list[str] = []
     count = drain(folder.segment_path, url, say=said.append)
     return [*said, f"run {last.run_id} died with {count} records that were not durable yet: they are stored now"]
