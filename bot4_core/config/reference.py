@@ -92,12 +92,12 @@ def takes(setting: Setting) -> str:
     words, told = _type(setting.type), setting.keywords
     low, high = told.get("minimum", told.get("exclusiveMinimum")), told.get("maximum", told.get("exclusiveMaximum"))
     above = "above " if "exclusiveMinimum" in told else ""
+    below = "below " if "exclusiveMaximum" in told else ""
     if low is not None and high is not None:
-        to = " to below " if "exclusiveMaximum" in told else " to "
-        return f"{words}, {above}{_number(low)}{to}{_number(high)}"
+        return f"{words}, {above}{_number(low)} to {below}{_number(high)}"
     if low is not None:
         return f"{words}, {above or 'at least '}{_number(low)}"
-    return words if high is None else f"{words}, at most {_number(high)}"
+    return words if high is None else f"{words}, {below or 'at most '}{_number(high)}"
 
 
 def _number(value: object) -> str:
