@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import shutil
@@ -20,7 +21,7 @@ from bot4_core.state.board import BoardView, RunState
 
 from .conftest import Rig
 
-PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def collector(rig: Rig) -> RunCollector:
@@ -223,7 +224,9 @@ def test_names_say_their_unit_and_type() -> None:
 
 
 def test_the_page_lists_every_metric_with_its_type_and_its_help(rig: Rig) -> None:
-    rows = re.findall(r"^\| `([^`{]+)(\{[a-z, ]+\})?` \| (\w+) \| (.+) \|$", PAGE.read_text(encoding="utf-8"), re.M)
+    rows = re.findall(
+        r"^\| `([^`{]+)(\{[a-z, ]+\})?` \| (\w+) \| (.+) \|$", (DOCS / "metrics.md").read_text(encoding="utf-8"), re.M
+    )
     listed = {name: (kind, text) for name, _, kind, text in rows}
     known = {figure.name: (figure.kind, figure.help) for figure in FIGURES}
     assert listed == {**known, STAGE_NAME: ("summary", STAGE_HELP)}
@@ -235,3 +238,24 @@ def test_the_page_lists_every_metric_with_its_type_and_its_help(rig: Rig) -> Non
     assert {name: set(re.findall("[a-z]+", names)) for name, names, _, _ in rows} == {
         name: labels[name] for name in listed
     }
+
+
+def test_the_operators_page_alerts_on_metrics_and_labels_that_exist(rig: Rig, tmp_path: Path) -> None:
+    text = (DOCS / "operator.md").read_text(encoding="utf-8")
+    section = text.partition("\n## Metrics\n")[2].partition("\n## ")[0]
+    rules = re.findall(r"^\| `([^`]+)`", section, re.M)
+    assert len(rules) >= 5
+    trade(rig)
+    found = samples(exposition(rig))
+    for rule in rules:
+        for name, labels in re.findall(r"(bot4_[a-z_]+)(?:\{([^}]*)\})?", rule):
+            wanted = [f"{name}{{", *re.split(", *", labels)] if labels else [name]
+            assert any(all(part in key for part in wanted) for key in found), rule
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool (Debian: prometheus) is not installed")
+    alerts = [{"alert": f"Rule{number}", "expr": rule} for number, rule in enumerate(rules)]
+    file = tmp_path / "rules.json"  # JSON is YAML too
+    file.write_text(json.dumps({"groups": [{"name": "bot4", "rules": alerts}]}))
+    done = subprocess.run([promtool, "check", "rules", file], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
