@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from bot4_core.errors import ConfigError
-from bot4_core.sdk import Strategy
+from bot4_core.sdk import Bar, Context, Instrument, Strategy
 from bot4_core.testing import bars_from_closes, run_strategy
 
 BARS = bars_from_closes([100, 101, 102])
@@ -30,6 +30,23 @@ def test_wrong_settings_of_exchange_and_risk_are_named() -> None:
         run_strategy(Idle, BARS, exchange={"fes": {}})
     with pytest.raises(ConfigError, match=r"\$\.risk\[0\]\.position: 0\.05 is above the limit 0\.02"):
         run_strategy(Idle, BARS, risk={"position": "0.05"})
+
+
+class Watch(Strategy):
+    def on_start(self, ctx: Context) -> None:
+        self.own = [one.symbol for one in ctx.instruments]
+
+    def on_bar(self, ctx: Context, bar: Bar) -> None:
+        assert [bar.instrument.symbol] == self.own == ["ETH/USDT"]
+        ctx.buy(bar.instrument, quantity="0.1")
+
+
+def test_a_strategy_trades_only_what_it_is_given_of_the_markets() -> None:
+    ether = bars_from_closes([50, 51, 52], instrument=Instrument(symbol="ETH/USDT", tick="0.01", lot="0.001"))
+    run = run_strategy(Watch, [BARS, ether], trade=["ETH/USDT"])
+    assert {each.instrument for each in run.orders} == {1}
+    with pytest.raises(ConfigError, match="XRP/USDT has no history on this exchange"):
+        run_strategy(Watch, [BARS, ether], trade=["XRP/USDT"])
 
 
 def test_a_run_in_a_program_of_ones_own_prints_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -9,14 +10,18 @@ from pathlib import Path
 from typing import ClassVar
 
 from ...domain.event import Kind
-from ...protocols import Sink
+from ...protocols import SegmentSink, SegmentView, Sink
 from ...specs import SinkSpec
 from .offer import check_settings, filled, services
-from .promise import not_for, promised, require
+from .promise import BrokenPromise, not_for, promised, require
 from .samples import stream
 
 _BATCH = 4_096
 _RECORDS = 500
+#: a reader of figures may take so long to end once it is told
+_END_WITHIN_S = 10.0
+#: how often it is asked to go on before that
+_TURNS = 3
 #: a kind of record that no version has
 _UNKNOWN_KIND = 63
 Records = Sequence[tuple[int, ...]]
@@ -34,6 +39,9 @@ class SinkContract(ABC):
 
             def seqs(self, folder):
                 return [int(line.split(",")[0]) for line in self.output(folder).splitlines()[1:]]
+
+    A sink whose spec says ``reads="segment"`` makes no output of records: its ``output`` may return None, and it is
+    given a :meth:`view`.
     """
 
     page: ClassVar[str] = "docs/plugins/sink.md#what-a-sink-promises"
@@ -63,6 +71,10 @@ class SinkContract(ABC):
     def wanted(self, records: Records) -> Sequence[int]:
         """The ``seq`` of each record that must be in the output; all of them unless the sink chooses."""
         return [record[0] for record in records]
+
+    def view(self, folder: Path) -> SegmentView:
+        """For ``reads="segment"``: figures for the sink to read; without them it raises BrokenPromise."""
+        raise BrokenPromise("give view(): an object with `manifest` and read(), as far as the sink reads them")
 
     @promised
     def test_settings_are_filled_and_explained(self, tmp_path: Path) -> None:
@@ -147,11 +159,46 @@ class SinkContract(ABC):
         _close(sink)
         require(self.output(tmp_path / "twice") == once, "closing again changed the output")
 
+    @promised
+    def test_a_reader_of_figures_ends_when_it_is_told(self, tmp_path: Path) -> None:
+        """serve() of a sink that reads the segment goes on until stop() says True, and leaves no thread behind."""
+        if self.spec().reads != "segment":
+            raise not_for(f"the sink {self.spec().name} reads the journal")
+        made = self._create(tmp_path)
+        if not isinstance(made, SegmentSink):
+            raise BrokenPromise("create() must give an object with serve(view, stop)")
+        view, before, asked = self.view(tmp_path), set(threading.enumerate()), 0
+        raised: list[Exception] = []
+
+        def stop(_timeout_s: float) -> bool:
+            nonlocal asked
+            asked += 1
+            return asked > _TURNS
+
+        def serve() -> None:
+            try:
+                made.serve(view, stop)
+            except Exception as error:  # noqa: BLE001  # told below, in the thread of the test
+                raised.append(error)
+
+        working = threading.Thread(target=serve, daemon=True)
+        working.start()
+        working.join(_END_WITHIN_S)
+        require(not working.is_alive(), f"it goes on {_END_WITHIN_S:g} s after it was told to stop, or never asked")
+        require(not raised, f"serve() raised {raised and raised[0]!r}")
+        require(asked > _TURNS, f"serve() returned after asking {asked} times, before stop() said True")
+        require(set(threading.enumerate()) <= before, "it left a thread behind")
+
     # what the promises are judged on
 
+    def _create(self, folder: Path) -> object:
+        return self.spec().create(filled(self.settings(), self.spec().settings), services(folder))
+
     def _sink(self, folder: Path) -> Sink:
+        if self.spec().reads == "segment":
+            raise not_for(f"the sink {self.spec().name} reads the segment, no records")
         folder.mkdir()
-        made = self.spec().create(filled(self.settings(), self.spec().settings), services(folder))
+        made = self._create(folder)
         require(isinstance(made, Sink), "create() must give an object with on_batch(events)")
         return made  # type: ignore[return-value]  # judged the line above
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import field, frozen
 
-from bot4_core.sdk import Kind
-from bot4_core.testing.contracts.samples import stream
+from bot4_core.sdk import Kind, SegmentView, Services, SinkSpec
+from bot4_core.sinks.metrics import bot4_sinks
+from bot4_core.state.board import Board, BoardView, Manifest
+from bot4_core.testing import SinkContract
+from bot4_core.testing.contracts.samples import BTC, stream
 
 from .planted import broken, plugin
 
@@ -72,3 +77,113 @@ def test_the_sample_stream_has_every_kind_a_sink_is_given() -> None:
     assert {len(record) for record in records} == {11}
     assert (records[0][3], records[-1][3]) == (Kind.RUN_START, Kind.RUN_END)
     assert {kind for kind in Kind if kind >= Kind.ACK} == {record[3] for record in records}
+
+
+class _Shows:
+    """Reads the figures until it is told to stop."""
+
+    def __init__(self, settings: Any, services: Services) -> None:
+        self.seen: list[object] = []
+
+    def serve(self, view: SegmentView, stop: Callable[[float], bool]) -> None:
+        while not stop(1.0):
+            self.seen.append(view.read())
+
+
+class _Deaf(_Shows):
+    going = threading.Event()
+
+    def serve(self, view: SegmentView, stop: Callable[[float], bool]) -> None:
+        while not self.going.wait(0.01):
+            stop(1.0)
+
+
+class _Hasty(_Shows):
+    def serve(self, view: SegmentView, stop: Callable[[float], bool]) -> None:
+        stop(1.0)
+
+
+class _Leaves(_Shows):
+    def serve(self, view: SegmentView, stop: Callable[[float], bool]) -> None:
+        threading.Thread(target=_Deaf.going.wait, daemon=True).start()
+        super().serve(view, stop)
+
+
+class _Fails(_Shows):
+    def serve(self, view: SegmentView, stop: Callable[[float], bool]) -> None:
+        stop(1.0)
+        raise OSError("no such figure")
+
+
+@frozen(kw_only=True)
+class _Nothing:
+    """Nothing to set."""
+
+
+@frozen
+class _Figures:
+    """A view that always shows the same."""
+
+    manifest: Mapping[str, str] = field(factory=dict)
+
+    def read(self) -> int:
+        return 1
+
+
+class _Reader(SinkContract):
+    made: type = _Shows
+
+    def spec(self) -> SinkSpec:
+        return SinkSpec(name="shows", settings=_Nothing, create=self.made, reads="segment")
+
+    def output(self, folder: Path) -> None:
+        return None
+
+    def view(self, folder: Path) -> SegmentView:
+        return _Figures()
+
+
+@pytest.mark.parametrize(
+    ("made", "word"),
+    [
+        (_Shows, ""),
+        (_Deaf, "after it was told to stop"),
+        (_Hasty, "before stop() said True"),
+        (_Leaves, "left a thread behind"),
+        (_Fails, "no such figure"),
+        (_Nothing, "TypeError"),
+    ],
+)
+def test_a_reader_of_figures_ends_when_it_is_told(
+    made: type, word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot4_core.testing.contracts.sink._END_WITHIN_S", 0.2 if made is _Deaf else 10.0)
+    changed: Any = type("_Changed", (_Reader,), {"made": made})
+    found = broken(changed, tmp_path)
+    _Deaf.going.set()
+    _Deaf.going = threading.Event()
+    promise = "test_a_reader_of_figures_ends_when_it_is_told"
+    assert list(found) == ([promise] if word else [])
+    assert word in found.get(promise, "")
+
+
+def test_the_cores_own_metrics_are_held_to_it(tmp_path: Path) -> None:
+    made = Manifest(
+        run_id="1", bot="shown", mode="paper", pid=1, source="", journal="", started_ns=1, instruments=(BTC,),
+        reporting_asset="USDT", reporting_scale=8, start_equity=1, rules=("position",),
+    )  # fmt: skip
+    board = Board(tmp_path / "segment", made)
+
+    class Metrics(_Reader):
+        def spec(self) -> SinkSpec:
+            (spec,) = bot4_sinks()
+            return spec
+
+        def settings(self) -> Mapping[str, object]:
+            return {"port": 0}
+
+        def view(self, folder: Path) -> SegmentView:
+            return BoardView.attach(tmp_path / "segment")
+
+    assert broken(Metrics, tmp_path) == {}
+    assert board.durable_seq == -1  # and the sink only read
