@@ -96,8 +96,8 @@ def _show(finding: Finding) -> None:
 
     line = Table.grid(padding=(0, 1, 0, 0))
     line.add_column(width=4)
-    line.add_column(width=_NAME_WIDTH)
-    line.add_column()
+    line.add_column(width=_NAME_WIDTH, overflow="fold")
+    line.add_column(overflow="fold")
     line.add_row(Text(finding.status, style=_STYLE[finding.status]), Text(finding.name), Text(finding.message))
     print_plainly(console(), line)
     sys.stdout.flush()

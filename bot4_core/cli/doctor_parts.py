@@ -89,7 +89,7 @@ def _sqlite(url: sa.URL, file: Path) -> Iterator[Finding]:
         yield Finding("journal", "bad", f"{file} has mode {mode:04o}: others may change it; chmod 600")
     with Store.open(url.render_as_string(hide_password=False), mode="read") as store:
         runs = len(store.runs())
-    yield Finding("journal", "ok", f"{file}: schema current, {runs} runs, {file.stat().st_size / 2**20:.1f} MiB")
+    yield Finding("journal", "ok", f"schema current, {runs} runs, {file.stat().st_size / 2**20:.1f} MiB: {file}")
     yield _quick_check(file)
 
 
@@ -128,7 +128,7 @@ def _postgres(url: sa.URL) -> Finding:
     with Store.open(url.render_as_string(hide_password=False), mode="paper", create=False) as store:
         runs = len(store.runs())
     shown = show(url.difference_update_query(["connect_timeout"]))
-    message = f"{shown}: schema current, {runs} runs; fsync, full_page_writes and synchronous_commit are on"
+    message = f"schema current, {runs} runs; fsync, full_page_writes and synchronous_commit are on: {shown}"
     return Finding("journal", "ok", message)
 
 

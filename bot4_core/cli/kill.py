@@ -120,7 +120,7 @@ def _next(folder: BotFolder, mode: Mode, running: bool | None) -> str:
     if running is None:
         return "whether it runs cannot be seen; if it does, it sends nothing that raises risk from now on"
     if not running:
-        return "it is not running; the latch outlives restarts: the next start trades nothing until it is released"
+        return "it is not running; the latch outlives restarts: it does not start until the latch is released"
     process, silent = f"process {folder.holder()}", _silent_s(folder)
     if silent is not None and silent > _SILENT_S:
         return (

@@ -30,7 +30,7 @@ MEANING = {
     Mode.ACTIVE: "everything is allowed",
     Mode.REDUCE_ONLY: "only orders that shrink a position, and cancels",
     Mode.CANCEL_ONLY: "only cancels",
-    Mode.KILLED: "nothing that raises risk; entries are cancelled, stops stay, positions stay",
+    Mode.KILLED: "no new risk; entries are cancelled, stops and positions stay",
 }
 
 
@@ -88,7 +88,7 @@ def render_one(sight: Sight, now_ns: int) -> RenderableType:
     parts: list[RenderableType] = [_head(sight, now_ns), Text()]
     facts = Table.grid(padding=(0, 2, 0, 0))
     facts.add_column(no_wrap=True, style="bold cyan")
-    facts.add_column()
+    facts.add_column(overflow="fold")  # a path is shown whole
     for name, text in _facts(sight, now_ns):
         facts.add_row(name, text)
     parts.append(facts)
@@ -190,7 +190,7 @@ def _recorder(now: Snapshot) -> Text:
     recorder = now.recorder
     if not recorder.pid:
         return Text("not started yet", style="yellow")
-    text = Text(f"process {recorder.pid}, heartbeat {age(recorder.heartbeat_age_ns)} ago; ")
+    text = Text(f"process {recorder.pid}, beat {age(recorder.heartbeat_age_ns)} ago; ")
     behind = backlog(now)
     text.append(f"{w.count(behind)} records behind" if behind else "nothing waits", style="yellow" if behind else "")
     text.append(f", {w.count(recorder.records)} records in {w.count(recorder.batches)} batches; ")

@@ -226,7 +226,7 @@ def test_a_release_shows_who_and_why_and_wants_the_name(folder: BotFolder) -> No
     as_process("kill", NAME, "--reason", "fat finger")
     done = as_process("resume", NAME, answer=f"{NAME}\n")
     assert done.returncode == 0
-    assert f"{NAME} is KILLED: nothing that raises risk" in done.stderr
+    assert f"{NAME} is KILLED: no new risk" in done.stderr
     assert "UTC" in done.stderr
     assert ": fat finger\n" in done.stderr
     assert QUESTION in done.stderr
