@@ -71,7 +71,7 @@ def check_create(create: Callable[[Any, Services], object], settings: Callable[[
     """A factory is quick, makes a new object each time, and leaves everything around it as it was."""
     given = settings()
     before = attrs.asdict(given)
-    around = _around(folder)
+    around, threads = _around(folder), set(threading.enumerate())
     began = time.perf_counter()
     with _no_network():
         first = create(given, services(folder))
@@ -81,6 +81,8 @@ def check_create(create: Callable[[Any, Services], object], settings: Callable[[
     require(first is not second, "create() gave one object twice; two tables need two")
     require(attrs.asdict(given) == before, "create() changed the settings it was given")
     changed = [what for what, value in _around(folder).items() if value != around[what]]
+    started = [one.name for one in threading.enumerate() if one not in threads]
+    require(not started, f"create() started the thread {started and started[0]}; do that when the object is first used")
     require(not changed, f"create() changed {', '.join(changed)}; do that when the object is first used")
     require(took_s < CREATE_WITHIN_S, f"create() took {took_s:.1f} s, allowed are {CREATE_WITHIN_S:g} s")
 
@@ -89,7 +91,6 @@ def _around(folder: Path) -> dict[str, object]:
     """What a factory could touch and must not."""
     return {
         "the files of the bot's folder": {str(path): path.stat().st_size for path in sorted(folder.rglob("*"))},
-        "the process's threads": {one.ident for one in threading.enumerate()},
         "the environment": dict(os.environ),
         "the current folder": os.getcwd(),
         "the random module's state": random.getstate(),

@@ -26,7 +26,7 @@ _THREAD = """        import threading
 #: promise, what is changed in the page's policy, a word of the message
 FAULTS: list[tuple[str, dict[str, str], str]] = [
     ("settings_are_filled_and_explained", {_SETTING: ""}, "open_orders"),
-    ("create_is_pure_and_quick", {_INIT: _INIT + _THREAD}, "the process's threads"),
+    ("create_is_pure_and_quick", {_INIT: _INIT + _THREAD}, "started the thread"),
     ("create_is_pure_and_quick", {_INIT: _INIT + "        _services.base_dir.joinpath('x').touch()\n"}, "the files"),
     ("limits_only_tighten", {_LIMITS: '{"open_orders": 101}'}, "101 is above the limit 100"),
     ("limits_only_tighten", {_LIMITS: '{"orders": 1}'}, "no limit of the gate"),
@@ -44,7 +44,7 @@ FAULTS: list[tuple[str, dict[str, str], str]] = [
         {_DAY: _COUNT + _DAY, "lost < self._loss": "next(COUNT) % 5 if wish.order.side else lost < self._loss"},
         "was answered with",
     ),
-    ("a_check_is_quick", {_READ: _READ + "        sum(range(200_000))\n"}, "allowed are 1000"),
+    ("a_check_is_quick", {_READ: _READ + "        sum(range(120_000))\n"}, "allowed are 1000"),
 ]  # fmt: skip
 
 
