@@ -87,10 +87,10 @@ def _sqlite(url: sa.URL, file: Path) -> Iterator[Finding]:
     mode = stat.S_IMODE(file.stat().st_mode)
     if mode & 0o022:
         yield Finding("journal", "bad", f"{file} has mode {mode:04o}: others may change it; chmod 600")
+    yield _quick_check(file)  # first: the store that is closed after it tidies up the files of a WAL
     with Store.open(url.render_as_string(hide_password=False), mode="read") as store:
         runs = len(store.runs())
     yield Finding("journal", "ok", f"schema current, {runs} runs, {file.stat().st_size / 2**20:.1f} MiB: {file}")
-    yield _quick_check(file)
 
 
 def _quick_check(file: Path) -> Finding:
