@@ -15,7 +15,8 @@ from bot4_core.domain.money import Rounding
 from bot4_core.domain.order import Side
 from bot4_core.domain.portfolio import Portfolio
 from bot4_core.journal.records import RunInfo, Words
-from bot4_core.journal.writer import Pending
+from bot4_core.journal.store import Store
+from bot4_core.journal.writer import JournalWriter, Pending
 
 MINUTE = 60_000_000_000
 START_EQUITY = 100_000 * 10**8
@@ -154,3 +155,10 @@ class RandomRun:
         self.portfolio.apply_fill(traded, side, lots, cost, fee, traded.quote)
         flags = int(Flag.SELL) if side is Side.SELL else 0
         return fill(order_id, lots, price, trade_id=self._trade_id, ts=ts, fee=fee, instrument=traded, flags=flags)
+
+
+def write(store: Store, run_id: str = "run-1", *, seed: int = 1, orders: int = 300, batch: int = 64) -> str:
+    """Writes one random run and returns its result hash."""
+    with JournalWriter(store, info(run_id, created_ns=1000 + seed), batch=batch) as writer:
+        writer.append_many(RandomRun(seed, orders).records())
+        return writer.finish({"events": 5, "wakes": 3, "net_pnl": "1.5"})

@@ -12,21 +12,14 @@ import sqlalchemy as sa
 
 from bot4_core.domain.event import Kind
 from bot4_core.errors import StoreError
-from bot4_core.journal import migrate, reading
+from bot4_core.journal import migrate
 from bot4_core.journal import tables as t
-from bot4_core.journal.records import Record, Words
+from bot4_core.journal.records import Words
 from bot4_core.journal.store import Store, db_option, default_url
 from bot4_core.journal.verify import verify
 from bot4_core.journal.writer import JournalWriter
 
-from .build import MINUTE, START_EQUITY, RandomRun, denied, fill, info, intent
-
-
-def write(store: Store, run_id: str = "run-1", *, seed: int = 1, orders: int = 300, batch: int = 64) -> str:
-    """Writes one random run and returns its result hash."""
-    with JournalWriter(store, info(run_id, created_ns=1000 + seed), batch=batch) as writer:
-        writer.append_many(RandomRun(seed, orders).records())
-        return writer.finish({"events": 5, "wakes": 3, "net_pnl": "1.5"})
+from .build import MINUTE, START_EQUITY, RandomRun, denied, fill, info, intent, write
 
 
 def test_a_run_reads_back_as_it_was_written(store: Store) -> None:
@@ -355,65 +348,6 @@ def test_the_examples_of_the_manual_work(
     with sqlite3.connect(tmp_path / "journal.db") as connection:
         assert len(connection.execute(query[0]).fetchall()) == 4
     connection.close()
-
-
-def test_reading_along_gives_each_record_once_and_nothing_of_other_runs(store: Store) -> None:
-    write(store, "another", seed=2, orders=20)
-    assert store.records_after("run-1", -1, 10) == []
-    assert store.last_seq("run-1") is None
-    write(store, "run-1", seed=1, orders=50)
-    everything = list(store.records("run-1"))
-    assert store.last_seq("run-1") == everything[-1].seq
-    seen: list[Record] = []
-    while batch := store.records_after("run-1", seen[-1].seq if seen else -1, 37):
-        assert len(batch) <= 37
-        seen += batch
-    assert seen == everything
-    assert store.records_after("run-1", everything[4].seq, 1) == [everything[5]]
-    assert store.records_after("run", -1, 10) == []  # the whole id only
-
-
-def test_reading_along_goes_by_the_index(sqlite_store: Store) -> None:
-    write(sqlite_store, "run-1", orders=50)
-    with sqlite_store._engine.connect() as connection:
-        statements: list[str] = []
-        sa.event.listen(connection, "before_cursor_execute", lambda *call: statements.append(call[2]))
-        reading.read_after(connection, "run-1", 3, 5)
-        plan = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + statements[-1], ("run-1", 3, 5, 0))
-        assert "SEARCH events USING PRIMARY KEY (run=? AND seq>?)" in [row[3] for row in plan]
-
-
-def test_the_open_runs_of_a_bot_are_found_by_the_whole_name(store: Store) -> None:
-    for run_id, changes in {
-        "b": {"created_ns": 2, "mode": "live"},
-        "a": {"created_ns": 1, "mode": "paper"},
-        "c": {"mode": "backtest"},
-        "d": {"mode": "paper", "bot": "trend2"},
-    }.items():
-        JournalWriter(store, info(run_id, **changes))
-    assert [row.run_id for row in store.unfinished("trend")] == ["a", "b"]
-    assert store.unfinished("tren") == []
-    found = store.find("a")
-    assert (found.info, found.finished) == (info("a", created_ns=1, mode="paper"), False)
-    with pytest.raises(StoreError, match="no run 'nobody'"):
-        store.find("nobody")
-
-
-def test_who_must_not_wait_gets_an_answer_in_its_time(url: str) -> None:
-    migrate.upgrade(url)
-    holder, impatient = (Store.open(url, mode="paper", busy_ms=busy) for busy in (None, 1))
-    writer = JournalWriter(holder, info(mode="paper"))
-    rival = JournalWriter.reopen(impatient, "run-1")
-    with holder._writer.begin() as connection:
-        connection.execute(t.runs.update().values(seed=8))
-        if "postgres" in url:
-            connection.exec_driver_sql("LOCK TABLE events IN EXCLUSIVE MODE")
-        with pytest.raises(StoreError, match="lock"):
-            rival.write([Record(1, 1, 0, Kind.EQUITY, 0, (1, 2, 3, 4, 0, 0), None)])
-    assert rival.settle(impatient)
-    assert writer.next_seq == 1
-    holder.close()
-    impatient.close()
 
 
 def test_the_manual_names_every_table() -> None:
