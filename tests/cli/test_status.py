@@ -1,74 +1,22 @@
-"""bot4 status: what an operator and a script read, whatever the bot does; the bot notices nothing."""
+"""bot4 status: what an operator and a script read; the bot notices nothing."""
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import pty
-import re
 import signal
-import struct
 import subprocess
 import sys
-import termios
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from bot4_core.cli import main, sight
 from bot4_core.native.latch import Mode
-from bot4_core.state.board import Board, RunState
-from bot4_core.state.folder import BotFolder
-from tests.state.trader import figures, manifest, trader
+from tests.state.trader import trader
 
-BOT4 = [sys.executable, "-P", "-c", "from bot4_core.cli import main; main()"]
-NAME = "trend-demo"
+from .status_rig import BOT4, NAME, board_of, bot4, folder_of, plain, screen, state, told
 
-
-@pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("BOT4_STATE", str(tmp_path / "state"))
-    return tmp_path / "state"
-
-
-def bot4(*args: str) -> Result:
-    return CliRunner().invoke(main, args)
-
-
-def told(*args: str) -> dict[str, Any]:
-    done = bot4("status", *args, "--json")
-    assert done.exit_code == 0, done.output
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
-def folder_of(name: str = NAME) -> BotFolder:
-    folder = BotFolder.of(name)
-    folder.prepare()
-    return folder
-
-
-@contextmanager
-def board_of(name: str = NAME, *, held: bool = True, **changes: object) -> Iterator[Board]:
-    """A bot whose trading process is this one; with ``held`` it runs."""
-    folder = folder_of(name)
-    board = Board(folder.segment_path, manifest(name, os.getpid(), **changes))
-    board.say(RunState.RUNNING)
-    figures(board)
-    if not held:
-        yield board
-        return
-    with folder.lock():
-        yield board
-
-
-# ---- for scripts ----
+__all__ = ["state"]  # a fixture
 
 
 def test_the_whole_picture_of_a_running_bot() -> None:
@@ -144,142 +92,6 @@ def test_no_bot_at_all_is_an_answer() -> None:
     assert bot4("status").stdout == "no bot has started here yet; `bot4 run BOT.toml` starts one\n"
 
 
-# ---- whether it lives ----
-
-
-def test_a_bot_that_died_says_so_and_what_to_do() -> None:
-    with trader(NAME) as rig:
-        rig.order("show")
-        rig.process.kill()
-        rig.process.wait(30)
-        found = told(NAME)
-    assert (found["state"], found["running"], found["pid"]) == ("died", False, rig.process.pid)
-    assert found["message"].startswith(f"died: its process {rig.process.pid} is gone; last heartbeat ")
-    assert found["message"].endswith("`bot4 run` will say what the journal holds")
-    shown = bot4("status", NAME).stdout
-    assert "what follows is what its last run showed last" in shown
-    assert "98,765.43 USDT" in shown
-
-
-def test_a_bot_that_ended_in_order_is_stopped() -> None:
-    with trader(NAME) as rig:
-        rig.order("end")
-        rig.process.wait(30)
-        found = told(NAME)
-    assert (found["state"], found["running"], found["message"]) == ("stopped", False, "")
-
-
-def test_a_bot_that_never_left_a_segment_never_ran() -> None:
-    folder_of()
-    found = told(NAME)
-    assert (found["state"], found["running"], found["heartbeat_age_s"]) == ("never ran", False, None)
-
-
-@pytest.mark.parametrize(
-    ("said", "age_s", "state"),
-    [
-        (RunState.STARTING, 29, "starting"),
-        (RunState.STARTING, 31, "not responding"),
-        (RunState.RUNNING, 1, "running"),
-        (RunState.RUNNING, 3, "not responding"),
-        (RunState.STOPPING, 1, "stopping"),
-        (RunState.STOPPING, 3, "not responding"),
-        (RunState.ENDED, 1, "stopping"),
-    ],
-)
-def test_a_process_that_holds_the_lock_is_judged_by_its_heartbeat(said: RunState, age_s: int, state: str) -> None:
-    with board_of() as board:
-        board.say(said)
-        board.beat(time.monotonic_ns() - age_s * 10**9, 0)
-        assert told(NAME)["state"] == state
-
-
-def test_a_hanging_bot_is_named_with_its_process_and_how_long() -> None:
-    with board_of() as board:
-        board.beat(time.monotonic_ns() - 125 * 10**9, 0)
-        message = told(NAME)["message"]
-        shown = bot4("status").stdout
-    assert message == (
-        f"not responding: process {os.getpid()} holds the lock; last heartbeat 2 m 05 s ago;"
-        f" `bot4 kill {NAME}` works all the same"
-    )
-    assert f"{NAME}: not responding" in shown
-
-
-def test_a_stopped_process_is_read_like_any_other() -> None:
-    with trader(NAME) as rig:
-        rig.order("show")
-        os.kill(rig.process.pid, signal.SIGSTOP)
-        assert told(NAME)["orders"]["sent"] == 42
-        os.kill(rig.process.pid, signal.SIGCONT)
-
-
-def test_a_start_that_has_no_segment_yet_is_starting_and_later_does_not_respond() -> None:
-    folder = folder_of()
-    with folder.lock():
-        assert told(NAME)["state"] == "starting"
-        long_ago = time.time() - 60
-        os.utime(folder.lock_path, (long_ago, long_ago))
-        found = told(NAME)
-    assert found["state"] == "not responding"
-    assert "no segment to attach to" in found["message"]
-
-
-def test_the_segment_of_the_run_before_is_not_taken_for_this_one() -> None:
-    with board_of(held=False):
-        folder = BotFolder.of(NAME)
-        with folder.lock():
-            folder.lock_path.write_text("1\n", encoding="ascii")
-            found = told(NAME)
-    assert (found["state"], found["pid"]) == ("starting", 1)
-    assert "is the run before (20260101-000000-abc123)" in found["message"]
-
-
-def test_a_run_that_begins_while_a_dead_one_is_looked_at_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    with board_of(held=False):
-        answers = iter([False, True, True])
-        monkeypatch.setattr(BotFolder, "is_running", lambda self: next(answers))
-        monkeypatch.setattr(BotFolder, "holder", lambda self: os.getpid())
-        assert sight.look(BotFolder.of(NAME)).life is sight.Life.RUNNING
-
-
-def test_a_heartbeat_from_before_the_machine_was_restarted_has_no_age() -> None:
-    with board_of(held=False, started_ns=10**9):
-        found = told(NAME)
-    assert found["heartbeat_age_s"] is None
-    assert "last heartbeat before the machine was restarted" in found["message"]
-
-
-@pytest.mark.parametrize("rubbish", [b"", b"x" * 100_000])
-def test_a_damaged_segment_is_said_and_does_not_fail(rubbish: bytes) -> None:
-    folder = folder_of()
-    folder.segment_path.write_bytes(rubbish)
-    found = told(NAME)
-    assert (found["state"], found["running"], found["orders"]) == ("stopped", False, None)
-    assert "segment" in found["message"]
-    assert "segment" in bot4("status", NAME).stdout
-
-
-def test_figures_that_may_be_of_two_moments_are_marked() -> None:
-    with board_of() as board:
-        run = board.segment.counters["run"]
-        run.set(run.index("version"), 5)
-        assert told(NAME)["consistent"] is False
-        assert "they may not belong together" in bot4("status", NAME).stdout
-
-
-def test_before_the_first_figures_none_are_shown() -> None:
-    folder = folder_of()
-    Board(folder.segment_path, manifest(NAME, os.getpid())).say(RunState.RUNNING)
-    with folder.lock():
-        found, shown = told(NAME), bot4("status", NAME).stdout
-    assert found["equity"] is None
-    assert "equity" not in shown
-
-
-# ---- what needs a look ----
-
-
 def test_a_silent_recorder_and_a_store_that_refuses_are_troubles() -> None:
     with board_of() as board:
         recorder = board.segment.counters["recorder"]
@@ -302,9 +114,6 @@ def test_a_position_without_a_stop_is_red_and_named(monkeypatch: pytest.MonkeyPa
     assert "\x1b[1;31m2 !\x1b[0m" in every
 
 
-# ---- for people ----
-
-
 def test_names_from_outside_are_text_and_nothing_else() -> None:
     evil = "\x1b[31mred\x07[bold]x[/bold]"
     with board_of(run_id=evil, source=evil, journal=evil, sinks=(evil,), reporting_asset="[red]"):
@@ -315,29 +124,6 @@ def test_names_from_outside_are_text_and_nothing_else() -> None:
             assert "\x07" not in shown
         assert "?[31mred?[bold]x[/bold]" in shown
         assert "[red]" in shown
-
-
-def screen(columns: int, *args: str) -> str:
-    """What stands on a terminal so wide."""
-    controller, terminal = pty.openpty()
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    plain = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "FORCE_COLOR")}
-    environment = plain | {"NO_COLOR": "1", "TERM": "xterm", "PYTHONUTF8": "1"}
-    with subprocess.Popen([*BOT4, *args], stdin=terminal, stdout=terminal, stderr=terminal, env=environment) as process:
-        os.close(terminal)
-        parts = []
-        while True:
-            try:
-                parts.append(os.read(controller, 1 << 16))
-            except OSError:  # the other side was closed: the end on Linux
-                break
-        os.close(controller)
-        assert process.wait(60) == 0
-    return b"".join(parts).decode().replace("\r\n", "\n")
-
-
-def plain(shown: str) -> str:
-    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown)
 
 
 @pytest.mark.parametrize("columns", [80, 120])
@@ -362,9 +148,6 @@ def test_a_reader_that_leaves_early_ends_it_quietly() -> None:
         )
     assert done.stderr == b""
     assert done.stdout.startswith(NAME.encode())
-
-
-# ---- watching ----
 
 
 def test_a_watch_of_no_length_shows_one_picture() -> None:
