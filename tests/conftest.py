@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bot4_core.domain import redaction
+
 VARIABLE = "BOT4_TEST_DATA"
 _REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -24,6 +26,12 @@ def shared_data() -> Path:
     if not (directory / "candles").is_dir():
         pytest.skip(f"no shared market data at {directory}; set {VARIABLE}")
     return directory
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process hides its secrets for good; a test's word for one must not vanish from the next test's output."""
+    monkeypatch.setattr(redaction, "_PROCESS", redaction.Redactor())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
