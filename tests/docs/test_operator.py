@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -10,12 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from bot4_core.cli import main
 from bot4_core.cli.sight import Life, look
 from bot4_core.errors import Bot4Error
+from bot4_core.state.board import Board
 from bot4_core.state.folder import BotFolder
+from tests.state.trader import figures, manifest
 
 from .blocks import ROOT, blocks, run_session
+from .test_cli import SECTIONS, _keys
 
 PAGE = ROOT / "docs" / "operator.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -79,3 +85,21 @@ def test_every_exit_code_of_a_run_is_explained() -> None:
         tree += one.__subclasses__()
     told = set(re.findall(r"^\| (\d+)", TEXT.partition("## Exit codes")[2], re.MULTILINE))
     assert {str(one.exit_code) for one in tree} | {"0", "130"} == told
+
+
+def test_the_json_keys_of_an_operators_verbs_are_those_stated(
+    folder: BotFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot4_core.plugin_check.check_all", lambda: ())
+    folder.prepare()
+    figures(Board(folder.segment_path, manifest(folder.name, os.getpid())))
+    found = {}
+    for verb in ("status", "kill", "resume", "doctor"):
+        args = [verb, "--json"] + ([folder.name] if verb != "doctor" else [])
+        done = CliRunner().invoke(main, args, input=f"{folder.name}\n")
+        found[verb] = json.loads(done.stdout)
+        assert set(found[verb]) == _keys(f"bot4 {verb}"), verb
+    text = SECTIONS["bot4 status"]
+    status = found["status"]
+    inner = [status["kill"], status["positions"][0], status["orders"], status["recorder"], status["latency"]["send"]]
+    assert {key for part in inner for key in part if f"`{key}`" not in text} == set()
