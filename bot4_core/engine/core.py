@@ -223,7 +223,7 @@ class Engine:
     def halt(self, rule: str, measured: str, limit: str) -> None:
         """The kill plan (K-3, K-7): latch, cancel entries, flatten; stops stay until the venue says flat."""
         desk, reason = self.desk, f"{rule} {measured} reached {limit}"
-        self.halted = reason
+        self.halted = desk.gate.halted = reason
         desk.latch.set(Mode.KILLED, reason, "engine", desk.now)
         blob = {"mode": "killed", "reason": reason, "rule": rule, "measured": measured, "limit": limit}
         desk.journal(desk.now, 0, Kind.HALT, 0, (int(Mode.KILLED), 0, 0, 0, 0, 0), blob)

@@ -44,6 +44,8 @@ class Gate:
         halted_symbols: instrument to the reason why it takes no new risk for the rest of the run (O-3).
         journal_waits_s: how long records have waited to be durable, when that is too long; None while all is well, and
             in a backtest. The driver sets it.
+        halted: why the run halted itself, "" while it did not. A latch that is released then lets the next run trade,
+            not this one.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Gate:
         self.remembered: dict[tuple[int, ...], int] = {}
         self.halted_symbols: dict[int, str] = {}
         self.journal_waits_s: float | None = None
+        self.halted = ""
         self.approved = 0
         self.denied = 0
 

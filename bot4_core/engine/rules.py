@@ -91,9 +91,11 @@ def likeness(order: Order) -> tuple[int, ...]:
 
 
 def _latch(gate: Gate, wish: Wish) -> Failure | None:
-    """Nothing that raises risk passes a latch that is not ACTIVE (K-6)."""
+    """Nothing that raises risk passes a latch that is not ACTIVE (K-6), nor one released under a halted run."""
     mode = gate.latch.mode
-    return None if mode == Mode.ACTIVE else Failure("latch", Mode(mode).name, Mode.ACTIVE.name)
+    if mode != Mode.ACTIVE:
+        return Failure("latch", Mode(mode).name, Mode.ACTIVE.name)
+    return Failure("latch", f"this run halted: {gate.halted}", "a new run") if gate.halted else None
 
 
 def _journal(gate: Gate, wish: Wish) -> Failure | None:
