@@ -32,12 +32,14 @@ class Dispatch:
     Attributes:
         deliveries: counts the calls of strategies.
         trading_from: the argument of :meth:`start`.
+        silent: True once strategies are to hear nothing more of their orders.
     """
 
     def __init__(self, feeds: Sequence[Feed]) -> None:
         self.feeds = tuple(feeds)
         self.deliveries = Deliveries()
         self.trading_from = 0
+        self.silent = False
         self._withheld = 0
         self._strategies: dict[str, tuple[StrategyContext, Strategy]] = {}
         self._holding = False
@@ -211,7 +213,7 @@ class Dispatch:
 
     def _tell(self, method: str, order: Order, news: Fill | Order) -> None:
         context, strategy = self._strategies.get(order.strategy, (None, None))
-        if context is None or strategy is None or not implements(type(strategy), method):
+        if self.silent or context is None or strategy is None or not implements(type(strategy), method):
             return
 
         def tell() -> None:

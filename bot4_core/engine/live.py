@@ -7,7 +7,6 @@ two. Everything that can wait runs beside it: the journal, the sinks and whoever
 from __future__ import annotations
 
 import asyncio
-import struct
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
@@ -15,7 +14,6 @@ from typing import Final, cast
 
 from attrs import frozen
 
-from ..domain.event import EVENT_SIZE, Kind
 from ..domain.order import Order, Role
 from ..errors import Bot4Error, one_line
 from ..native.latch import Latch, Mode
@@ -24,8 +22,10 @@ from ..state.board import Board, RunState
 from .assemble import Assembly
 from .core import Engine
 from .desk import Action, Command
-from .durability import Durability
+from .durability import STALLED_S, Durability
 from .equity import EquityLog
+from .gather import Gather
+from .timers import NEVER_NS
 
 #: an intent that becomes durable later than this is not sent (O-6)
 VALID_S: Final = 5.0
@@ -33,52 +33,10 @@ VALID_S: Final = 5.0
 BEAT_S: Final = 0.1
 #: D-11: how long the answers to cancels are waited for
 DRAIN_S: Final = 5.0
+#: while the journal has no room for another step it is looked at so often
+_ROOM_S: Final = 0.01
 #: the equity curve goes to the journal so often
 _EQUITY_S: Final = 60.0
-#: most records of one step: what a packed status can count
-_MAX_RECORDS: Final = RunStatus.EVENTS
-_PLACE = struct.Struct("<8xIH")
-_FIRST_REPORT = Kind.ACK
-
-
-def _never() -> bool:
-    return False
-
-
-class Gather:
-    """Puts a step together again from its pieces, in the order of DECISIONS.md D-5.
-
-    Attributes:
-        events, reports: the step, for ``Engine.connect``.
-    """
-
-    def __init__(self) -> None:
-        self._events, self._reports = bytearray(_MAX_RECORDS * EVENT_SIZE), bytearray(_MAX_RECORDS * EVENT_SIZE)
-        self.events, self.reports = memoryview(self._events), memoryview(self._reports)
-        self._market: list[tuple[int, bytes]] = []
-        self._answers: list[bytes] = []
-
-    def add(self, records: memoryview | bytes) -> None:
-        """Takes a piece."""
-        for start in range(0, len(records), EVENT_SIZE):
-            record = bytes(records[start : start + EVENT_SIZE])
-            instrument, kind = _PLACE.unpack_from(record)
-            if kind >= _FIRST_REPORT:
-                self._answers.append(record)
-            else:
-                self._market.append((instrument, record))
-
-    def pull(self) -> int:
-        """Lays the complete step out and gives its packed ``RunStatus``."""
-        self._market.sort(key=lambda one: one[0])  # stable: one instrument's events keep their order
-        market = b"".join([record for _, record in self._market])
-        answers = b"".join(self._answers)
-        self._events[: len(market)] = market
-        self._reports[: len(answers)] = answers
-        status = len(self._market) | len(self._answers) << RunStatus.REPORTS_SHIFT
-        self._market.clear()
-        self._answers.clear()
-        return status
 
 
 @frozen(kw_only=True)
@@ -148,6 +106,7 @@ class Trader:
         """Asks for an orderly end (D-11); the first reason stands."""
         if not self._stop.done():
             self._stop.set_result(reason)
+            self._engine.desk.accepting = False  # from here on, whatever the loop is waiting for just now
             self._journal.interrupt()
 
     async def run(self, first_ns: int) -> str:
@@ -177,12 +136,12 @@ class Trader:
             try:
                 reason = await self._trade(stream, beat)
                 engine.stop()
-            except Exception:
+            except (Exception, SystemExit):  # a strategy may call sys.exit()
                 await self._abandon(stream)
                 raise
             finally:
                 self._board.say(RunState.STOPPING)
-                beat.cancel()
+                await self._end(beat)
                 await self._hang_up(stream)
                 self._publish()
         return reason
@@ -202,10 +161,11 @@ class Trader:
 
     async def _trade(self, stream: AsyncGenerator[Arrival, None], beat: asyncio.Task[None]) -> str:
         engine = self._engine
+        others: set[asyncio.Future[str] | asyncio.Task[None]] = {self._stop, beat}
         while not self._stop.done():
             if beat.done():
                 beat.result()  # raises what ended it: a bot without heartbeat and latch watch must not trade
-            arrival = await self._next(stream, {self._stop, beat})
+            arrival = await self._next(stream, others)
             if arrival is None:
                 continue
             if arrival.status & RunStatus.FINISHED:
@@ -213,6 +173,8 @@ class Trader:
             async with self._turn:
                 self._take(arrival)
                 await self._send()
+            while self._journal.full and not (self._stop.done() or beat.done()):  # not in turn: the latch is heeded
+                await asyncio.wait(others, timeout=_ROOM_S, return_when=asyncio.FIRST_COMPLETED)
         await self._drain(stream)
         reason = self._stop.result()
         if left := engine.desk.unanswered():
@@ -244,7 +206,8 @@ class Trader:
         """Processes what arrived, once its step is complete."""
         engine = self._engine
         if arrival.status & RunStatus.TIMER:
-            engine.run_timers(engine.timers.next_ns)
+            if engine.timers.next_ns != NEVER_NS:  # a stop may have dropped them while this was on its way
+                engine.run_timers(engine.timers.next_ns)
             return
         self._gather.add(arrival.records)
         if arrival.status & RunStatus.STEP:
@@ -256,47 +219,56 @@ class Trader:
         """The one place where an order leaves: its intent is durable, and the latch is read once more (O-6)."""
         desk, journal = self._engine.desk, self._journal
         while desk.outbox:
-            began = time.perf_counter_ns()
+            committed = time.monotonic()
             batch = list(desk.commands())
-            durable = True
-            if submits := [command for command in batch if command.action is Action.SUBMIT]:
-                only_risk = all(command.order.raises_risk for command in submits)
-                durable = await journal.wait(journal.next_seq - 1, VALID_S, self._no_risk if only_risk else _never)
-                self._board.latency["durable"].record(time.perf_counter_ns() - began)
-                desk.gate.journal_waits_s = journal.waits_s()
-            began = time.perf_counter_ns()
-            for command in batch:
-                self._hand_over(command, durable)
-            self._board.latency["send"].record(time.perf_counter_ns() - began)
+            last, told = journal.next_seq - 1, False
+            for command in batch:  # in their order: a cancel in front of an order waits for nothing
+                if command.action is Action.CANCEL:
+                    self._cancel(command.order)
+                    continue
+                reason = await self._too_late(command.order, last, committed)
+                began = time.monotonic()
+                if not told:
+                    self._board.latency["durable"].record(int((began - committed) * 1e9))
+                    desk.gate.journal_waits_s, told = journal.waits_s(), True
+                self._submit(command, reason)
+                self._board.latency["send"].record(int((time.monotonic() - began) * 1e9))
         journal.wake()
-        while journal.full and not self._stop.done():
-            waits = journal.next_seq - 1
-            if not await journal.wait(waits, VALID_S, self._stop.done):
-                self._engine.desk.gate.journal_waits_s = journal.waits_s()
+
+    async def _too_late(self, order: Order, seq: int, committed: float) -> str:
+        """Waits for the disk; gives the reason why the order must not be sent after all.
+
+        A reduction goes in any case: after :data:`STALLED_S` its intent waits in the ring for the disk (K-9).
+        """
+        waited_s = time.monotonic() - committed
+        if not order.raises_risk:
+            await self._journal.wait(seq, STALLED_S - waited_s)
+            return ""
+        durable = await self._journal.wait(seq, VALID_S - waited_s, self._no_risk)
+        if self._latch.mode != Mode.ACTIVE:
+            return "latched before the send"
+        if self._stop.done():
+            return "the run is ending"
+        in_time = durable and time.monotonic() - committed <= VALID_S  # the process itself may have been stopped
+        return "" if in_time else f"its intent was not durable within {VALID_S:g} s"
 
     def _no_risk(self) -> bool:
         """Whether no entry may be sent any more, so that none needs to wait for the disk."""
         return self._latch.mode != Mode.ACTIVE or self._stop.done()
 
-    def _hand_over(self, command: Command, durable: bool) -> None:
-        order = command.order
-        if command.action is Action.CANCEL:
+    def _cancel(self, order: Order) -> None:
+        if not order.is_terminal:  # one that was held back a moment ago is not at the exchange
             self._exchange.cancel(order)
-        elif reason := self._too_late(order, durable):
+
+    def _submit(self, command: Command, reason: str) -> None:
+        order = command.order
+        if reason:
             self._engine.desk.hold_back(command, reason)
             self._log("WARNING", f"order {order.order_id} ({order.instrument.symbol}) was not sent: {reason}")
-        else:
-            self._exchange.submit(order)
-            self.sent += 1
-            self._board.count("sent", self.sent)
-
-    def _too_late(self, order: Order, durable: bool) -> str:
-        """Why an order must not be sent after all; a reduction goes in any case, its intent waits in the ring (K-9)."""
-        if not order.raises_risk:
-            return ""
-        if self._latch.mode != Mode.ACTIVE:
-            return "latched before the send"
-        return "" if durable else f"its intent was not durable within {VALID_S:g} s"
+            return
+        self._exchange.submit(order)
+        self.sent += 1
+        self._board.count("sent", self.sent)
 
     # stopping
 
@@ -322,10 +294,19 @@ class Trader:
 
     async def _abandon(self, stream: AsyncGenerator[Arrival, None]) -> None:
         """Something raised: entries end as at a stop, as far as that is still possible."""
+        self._engine.dispatch.silent = True  # one that raised is told nothing more: it could keep the answers from us
         try:
             await self._drain(stream)
         except Bot4Error as error:
             self._log("ERROR", f"entries could not be cancelled: {one_line(error)}")
+
+    async def _end(self, beat: asyncio.Task[None]) -> None:
+        """Ends what runs beside the loop, but not in the middle of its own sending."""
+        async with self._turn:
+            beat.cancel()
+        await asyncio.wait({beat})
+        if not beat.cancelled() and (error := beat.exception()):
+            self._log("ERROR", f"the watch over heartbeat and latch ended: {one_line(error)}")
 
     def _waiting(self) -> bool:
         """Whether the exchange owes an answer that the end waits for."""
@@ -349,8 +330,9 @@ class Trader:
                 self._mode = mode
                 self._journal.interrupt()
                 async with self._turn:
-                    self._heed(mode)
-                    await self._send()
+                    with self._engine.dispatch.strategy_errors():  # a strategy's sys.exit() in a task ends the loop
+                        self._heed(mode)
+                        await self._send()
             if now >= curve:
                 curve = now + _EQUITY_S
                 async with self._turn:
@@ -366,6 +348,8 @@ class Trader:
         if self._engine.halted and mode is Mode.KILLED and info.who == "engine":
             return  # our own halt: it is journaled, and its entries are cancelled
         self._engine.heed(mode, info.who, info.reason)
+        if self._engine.halted and mode is Mode.ACTIVE:
+            self._log("WARNING", f"this run halted ({self._engine.halted}) and takes no new risk: stop and start it")
 
     def _publish(self) -> None:
         account, desk, orders = self._engine.account, self._engine.desk, self._engine.desk.orders

@@ -17,7 +17,7 @@ from bot4_core.domain.event import EVENT, EVENT_SIZE, Kind
 from bot4_core.domain.instrument import Instrument
 from bot4_core.engine import durability as durability_module
 from bot4_core.engine.durability import Durability
-from bot4_core.engine.live import Gather
+from bot4_core.engine.gather import Gather
 from bot4_core.errors import StoreError
 from bot4_core.protocols import RunStatus
 from bot4_core.state.board import JOURNAL_SLOTS, Board, Manifest
