@@ -13,6 +13,7 @@ through them; a pin says that this plugin is the one that was looked at.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import os
 import stat
@@ -20,7 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import Distribution, EntryPoint
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ..errors import PluginLoadError, one_line
 
@@ -86,9 +87,9 @@ def _written_here(path: Path) -> bool:
 
 def _recorded(distribution: Distribution) -> Iterator[tuple[str, Path]]:
     """Files in RECORD, by the path that stands there."""
-    if distribution.read_text("RECORD") is None:
-        return
-    for file in distribution.files or ():
+    # not Distribution.files: the backport that keyring brings to Python 3.11 leaves out files that are gone
+    rows = csv.reader((distribution.read_text("RECORD") or "").splitlines())
+    for file in (PurePosixPath(row[0]) for row in rows if row):
         notes = file.parent.suffix == ".dist-info" and file.name in INSTALLER_NOTES
         path = Path(str(distribution.locate_file(file)))
         # an installer may note bytecode that has been swept away since
