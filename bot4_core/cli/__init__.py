@@ -88,6 +88,7 @@ class Verbs(click.Group):
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
     ) -> NoReturn:
         """Runs one command line and ends the process with its exit code."""
+        _open_streams()
         for stream in (sys.stdout, sys.stderr):
             reconfigure = getattr(stream, "reconfigure", None)
             if reconfigure is not None:
@@ -125,6 +126,18 @@ class Verbs(click.Group):
             _say(f"unexpected {type(error).__name__}: {error} (rerun with {TRACEBACK_VARIABLE}=1 for the traceback)")
             return 1
         return outcome if isinstance(outcome, int) and not isinstance(outcome, bool) else 0
+
+
+def _open_streams() -> None:
+    """Puts the null device where the caller has closed a standard stream: the next file would get its number."""
+    if None not in (sys.stdin, sys.stdout, sys.stderr):
+        return
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:  # the lowest free number each time
+        os.set_inheritable(fd, True)
+    os.close(fd)
+    sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # as long as the process lives
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  # as above
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  # as above
 
 
 def _usage(error: click.UsageError) -> str:

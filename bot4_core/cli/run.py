@@ -7,7 +7,7 @@ import secrets
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -176,7 +176,8 @@ def _launch(
     with _observed(registry, told) as end:
         logger.info("run {} of {} starts: {} on {}", run_id, config.bot.name, config.bot.mode, config.source)
         watch = f"watch it: bot4 status {config.bot.name}; stop it: Ctrl-C"
-        click.echo(f"{config.bot.name} trades on {config.bot.mode}, run {run_id}; {watch}", err=True)
+        with suppress(BrokenPipeError):  # whoever was to read it has left; the log has it
+            click.echo(f"{config.bot.name} trades on {config.bot.mode}, run {run_id}; {watch}", err=True)
         outcome = asyncio.run(run_live(assembly, folder, recorder_lock, asked, SystemClock(), log))
         end.append(outcome.reason)
         logger.info("run {} ended: {}", run_id, outcome.reason)
