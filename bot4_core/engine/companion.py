@@ -125,7 +125,8 @@ class Companion:
                 continue
             if not line:
                 break
-            self._log("WARNING", f"{self.name}: {one_line(line.decode('utf-8', 'replace'))}")
+            said = one_line(line.decode("utf-8", "replace")).removeprefix(f"{self.name}: ")
+            self._log("WARNING", f"{self.name}: {said}")
         code = await process.wait()
         self.pid = 0
         return f"was killed by {_signal(-code)}" if code < 0 else f"ended with exit code {code}"

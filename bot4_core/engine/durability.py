@@ -41,6 +41,7 @@ class Durability:
         self._woken_seq = -1
         self._pending_since: float | None = None
         self._pending_seq = -1
+        self._end_seq: int | None = None
         self.denied: dict[str, int] = {}
         asyncio.get_running_loop().add_reader(self._notified, self._told)
 
@@ -61,7 +62,13 @@ class Durability:
 
     def finish(self, summary: Mapping[str, Any]) -> int:
         """Appends RUN_END; returns its seq."""
-        return self._writer.finish(summary)
+        self._end_seq = self._writer.finish(summary)
+        return self._end_seq
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run's end is durable, so that nothing is left for the next start."""
+        return self._end_seq is not None and self._board.durable_seq >= self._end_seq
 
     def append(
         self, ts: int, instrument: int, kind: int, flags: int, v: Sequence[int], blob: Mapping[str, Any] | None

@@ -9,8 +9,9 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from types import FrameType
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ..errors import ConfigError, StoreError, one_line
 from ..journal.database import parse_url, show
@@ -76,7 +77,7 @@ class LiveOutcome:
     summary: Mapping[str, object]
     remains: Remains
     sent: int
-    signal: int
+    signal: int = 0
 
 
 async def run_live(
@@ -103,29 +104,30 @@ async def run_live(
     journal = Durability(board)
     try:
         journal.start(assembly.run_info(asked.run_id, asked.created_ns, asked.mode))
-        async with (
-            _recorder(folder, journal, recorder_lock, asked, log) as recorder,
-            _sinks(asked, log) as sinks,
-        ):
-            engine = assembly.engine(journal.append, fresh_ids=True)
-            trader = Trader(assembly, engine, journal, board, clock, log, flatten=asked.flatten)
-            trader.restarts = lambda: (recorder.restarts, sum(sink.restarts for sink in sinks))
-            recorder.on_lost = lambda reason: trader.stop(f"the journal is lost: {reason}")
-            outcome = await _traded(assembly, engine, trader, journal, asked)
+        engine = assembly.engine(journal.append, fresh_ids=True)
+        trader = Trader(assembly, engine, journal, board, clock, log, flatten=asked.flatten)
+        with _signals(trader) as taken:
+            async with (
+                _recorder(folder, journal, recorder_lock, asked, log, trader) as recorder,
+                _sinks(asked, log) as sinks,
+            ):
+                trader.restarts = lambda: (recorder.restarts, sum(sink.restarts for sink in sinks))
+                outcome = await _traded(assembly, engine, trader, journal, recorder, asked)
     finally:
         journal.close()
-    board.say(RunState.ENDED)
-    board.segment.close()
-    return outcome
+        if journal.ended:
+            board.say(RunState.ENDED)
+            board.segment.close()
+    return evolve(outcome, signal=taken[0] if taken else 0)
 
 
 async def _traded(
-    assembly: Assembly, engine: Engine, trader: Trader, journal: Durability, asked: Launch
+    assembly: Assembly, engine: Engine, trader: Trader, journal: Durability, recorder: Companion, asked: Launch
 ) -> LiveOutcome:
     """Trades, and ends the journal as ``run_backtest`` does: whatever happened, with curve, figures and reason."""
     exchange, failure = assembly.exchange, None
     began = time.perf_counter()
-    with _signals(trader) as taken, _time_limit(trader, asked.for_s):
+    with _time_limit(trader, asked.for_s):
         try:
             reason = await trader.run(exchange.first_ns)
             if reason == "finished":
@@ -138,13 +140,12 @@ async def _traded(
         summary = run_summary(assembly, engine, reason, time.perf_counter() - began, window)
         trader.end_curve()
         last = journal.finish(summary)
-        if not await journal.wait(last, _STORE_S):
-            raise StoreError(f"the end of run {asked.run_id} is not durable: the next start completes it")
+        if not await journal.wait(last, _STORE_S, lambda: recorder.is_lost):
+            raise StoreError(f"run {asked.run_id}: {reason}; its end is not durable yet: the next start completes it")
     if failure is not None:
         raise failure
     return LiveOutcome(
-        run_id=asked.run_id, reason=reason, summary=summary, remains=trader.remains(), sent=trader.sent,
-        signal=taken[0] if taken else 0,
+        run_id=asked.run_id, reason=reason, summary=summary, remains=trader.remains(), sent=trader.sent
     )  # fmt: skip
 
 
@@ -170,7 +171,7 @@ def _manifest(assembly: Assembly, asked: Launch) -> Manifest:
 
 @asynccontextmanager
 async def _recorder(
-    folder: BotFolder, journal: Durability, lock: int, asked: Launch, log: Log
+    folder: BotFolder, journal: Durability, lock: int, asked: Launch, log: Log, trader: Trader
 ) -> AsyncIterator[Companion]:
     """The recorder, once the run's first record is durable; it ends when all of the run is."""
     settings = {
@@ -189,8 +190,11 @@ async def _recorder(
     recorder = Companion(
         "recorder", "bot4_core.journal.recorder", settings, hear, fds=(journal.wake_fd, journal.notify_fd, lock)
     )
-    recorder.on_lost = lambda reason: journal.interrupt()
-    await recorder.start()
+    recorder.on_lost = lambda reason: trader.stop(f"the journal is lost: {reason}")
+    try:
+        await recorder.start()
+    except OSError as error:
+        raise StoreError(f"the recorder cannot be started: {error.strerror}; see `bot4 doctor`") from error
     try:
         if not await journal.wait(0, _STORE_S, lambda: recorder.is_lost or recorder.restarts > 0):
             why = said[0].removeprefix("recorder: ") if said else f"it did not answer within {_STORE_S:g} s"
@@ -207,7 +211,10 @@ async def _sinks(asked: Launch, log: Log) -> AsyncIterator[list[Companion]]:
     sinks = [Companion(f"sink {name}", "bot4_core.sinks.process", settings, log) for name, settings in asked.sinks]
     try:
         for sink in sinks:
-            await sink.start()
+            try:
+                await sink.start()
+            except OSError as error:
+                log("ERROR", f"{sink.name} cannot be started: {error.strerror}")
         yield sinks
     finally:
         await asyncio.gather(*(sink.finish(_SINK_S) for sink in sinks))
@@ -217,24 +224,25 @@ async def _sinks(asked: Launch, log: Log) -> AsyncIterator[list[Companion]]:
 def _signals(trader: Trader) -> Iterator[list[int]]:
     """SIGINT and SIGTERM stop the run in order; a second one ends the process at once (D-11).
 
+    Not by ``loop.add_signal_handler``: the loop stands still while a strategy does, and the second must end that too.
+
     Yields:
         The signals taken, first one first.
     """
     loop, taken = asyncio.get_running_loop(), list[int]()
 
-    def take(number: int) -> None:
+    def take(number: int, _frame: FrameType | None) -> None:
         if taken:
             os._exit(128 + number)  # what is durable stays, and the next start says what happened
         taken.append(number)
-        trader.stop(f"stopped by {signal.Signals(number).name}")
+        loop.call_soon_threadsafe(trader.stop, f"stopped by {signal.Signals(number).name}")
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, take, number)
+    before = {number: signal.signal(number, take) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield taken
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

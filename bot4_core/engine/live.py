@@ -107,7 +107,7 @@ class Trader:
         if not self._stop.done():
             self._stop.set_result(reason)
             self._engine.desk.accepting = False  # from here on, whatever the loop is waiting for just now
-            self._journal.interrupt()
+        self._journal.interrupt()
 
     async def run(self, first_ns: int) -> str:
         """Trades until the stream ends or somebody stops it.

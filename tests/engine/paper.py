@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -120,19 +120,20 @@ class PaperBot:
     def command(self, *arguments: str, stdin: str | None = None, timeout_s: float = PATIENCE_S) -> Done:
         """Runs the command line to its end."""
         done = subprocess.run(
-            [BOT4, *arguments], cwd=self.folder, env=self._environment(), input=stdin or "", capture_output=True,
+            [BOT4, *arguments], cwd=self.folder, env=self.environment(), input=stdin or "", capture_output=True,
             text=True, timeout=timeout_s, check=False,
         )  # fmt: skip
         return Done(code=done.returncode, out=done.stdout, err=done.stderr)
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """Of every process of it."""
         return {**os.environ, "BOT4_STATE": str(self.folder / "state")}
 
     @contextmanager
-    def running(self, *arguments: str) -> Iterator[Running]:
+    def running(self, *arguments: str, program: Sequence[str] = (BOT4,)) -> Iterator[Running]:
         """``bot4 run bot.toml --json`` from its first figures on; killed in the end if it still runs."""
         process = subprocess.Popen(
-            [BOT4, "run", "bot.toml", "--json", *arguments], cwd=self.folder, env=self._environment(),
+            [*program, "run", "bot.toml", "--json", *arguments], cwd=self.folder, env=self.environment(),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         running = Running(bot=self, process=process)
