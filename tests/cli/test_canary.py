@@ -198,3 +198,43 @@ def test_the_command_itself_shows_none(canary: Canary, place: str, arguments: tu
         assert leaks(done.stdout + done.stderr) == [], (source, done.stderr)
         assert done.returncode in (1, 2, 5)
     assert leaks_of(canary.files()) == {}
+
+
+_KEYRING = """\
+from pathlib import Path
+
+from keyring.backend import KeyringBackend
+
+
+class Backend(KeyringBackend):
+    priority = 1
+
+    def get_password(self, service, username):
+        return Path({path!r}).read_text("utf-8") if (service, username) == ("canary", "bot") else None
+
+    def set_password(self, service, username, password):
+        raise RuntimeError("nobody sets one")
+
+    def delete_password(self, service, username):
+        raise RuntimeError("nobody deletes one")
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "place"),
+    [("env", "words"), ("file", "batch"), ("keyring", "tag"), ("env", "policy"), ("file", "sink"), ("keyring", "bar")],
+)
+def test_a_bot_on_paper_shows_none_in_output_log_journal_and_segment(canary: Canary, source: str, place: str) -> None:
+    held = canary.site / "keyring-secret"
+    held.write_text(SECRETS["keyring"], encoding="utf-8")
+    (canary.site / "bot4_canary_keyring.py").write_text(_KEYRING.format(path=str(held)), encoding="utf-8")
+    own = {**environment(), "BOT4_TRACEBACK": "1", "PYTHON_KEYRING_BACKEND": "bot4_canary_keyring.Backend"}
+    path = canary.write(canary.text(source, place))
+    arguments = [BOT4, "run", path, "-vv", "--set", 'exchange.main.speed="max"', "--set", 'log.level="DEBUG"']
+    done = subprocess.run(arguments, env=own, capture_output=True, timeout=120, check=False)
+    assert leaks(done.stdout + done.stderr) == [], done.stderr
+    assert b"***" in done.stderr or place in ("tag", "policy"), done.stderr
+    state = Path(own["BOT4_STATE"])
+    kept = {found.name for found in canary.files(state)}
+    assert {"runs.db", "segment", "bot4.jsonl", "latch"} <= kept
+    assert leaks_of(canary.files(state)) == {}
