@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from ..errors import ConfigError, RefusedForSafety, one_line
+from ..errors import ConfigError, RefusedForSafety, StoreError, one_line
 from .output import emit, json_option
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _run(
     registry = load_plugins(config.bot.plugins)
     plan = resolve(config, registry)
     folder = BotFolder.of(config.bot.name)
-    url = db or config.journal_url or default_url()
+    url = _on_disk(db or config.journal_url or default_url())
     # what live mode refuses is told before anything is made; a paper bot has no terminal to answer at
     dry = assemble(plan, _memory_latch(config))
     refuse(refusals(plan, circumstances(config, dry.limits, flag=live, tty=sys.stdin.isatty(), typed=None)))
@@ -102,6 +102,19 @@ def _run(
         assembly = attrs.evolve(dry, latch=folder.open_latch())
         outcome = _launch(assembly, registry, folder, recorder_lock, url, for_s=for_s, flatten=flatten)
     return outcome, db_option(db or config.journal_url)
+
+
+def _on_disk(url: str) -> str:
+    """The journal's URL with the file's whole path, by which the next start knows it, from whatever folder."""
+    from ..journal.database import parse_url, sqlite_file
+
+    parsed = parse_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return url
+    file = sqlite_file(parsed)
+    if file is None or parsed.query.get("mode") == "memory":
+        raise StoreError("a journal in memory is lost with its recorder: name a file, as --db sqlite:///FILE")
+    return parsed.set(database=str(file.absolute())).render_as_string(hide_password=False)
 
 
 def _memory_latch(config: Config) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import NativeError, one_line
+from ..errors import NativeError, StoreError, one_line
 from ..journal.database import parse_url, show
 from ..journal.lost import close_lost_runs
 from ..journal.recorder import drain
@@ -24,7 +24,7 @@ def settle(folder: BotFolder, url: str, now_ns: int) -> list[str]:
         Lines for the log; none when the last run ended in order.
 
     Raises:
-        StoreError: the journal cannot be opened or written.
+        StoreError: the journal cannot be opened or written, or is not the one that the last run's records belong to.
     """
     with Store.open(url, mode="paper") as store:
         said = _drained(folder, url)
@@ -44,7 +44,11 @@ def _drained(folder: BotFolder, url: str) -> list[str]:
     if view.segment.state is State.CLOSED or not len(view.segment.rings["journal"]):
         return []
     if last.journal != show(parse_url(url)):
-        return [f"run {last.run_id} died with records for another journal ({last.journal}): start it once with that"]
+        raise StoreError(
+            f"run {last.run_id} died with records for another journal, {last.journal}: start the bot once with that;"
+            f" to give them up, remove {folder.segment_path}"
+        )
     said: list[str] = []
-    count = drain(folder.segment_path, url, say=said.append)
-    return [*said, f"run {last.run_id} died with {count} records that were not durable yet: they are stored now"]
+    if count := drain(folder.segment_path, url, say=said.append):
+        said.append(f"run {last.run_id} died with {count} records that were not durable yet: they are stored now")
+    return said

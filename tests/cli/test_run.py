@@ -277,6 +277,8 @@ def test_a_strategy_that_raises_ends_the_run_with_its_entries_cancelled(tmp_path
         (("--set", "bot.mode='live'"), 6, "real money is traded with --live only"),
         (("--set", "exchange.main.speed=0"), 2, "speed"),
         (("--db", "mysql://x"), 4, "not supported"),
+        (("--db", "sqlite://"), 4, "a journal in memory is lost with its recorder"),
+        (("--db", "sqlite:///:memory:"), 4, "a journal in memory is lost with its recorder"),
     ],
 )
 def test_what_cannot_be_run_is_refused_before_anything_is_made(

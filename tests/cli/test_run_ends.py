@@ -110,3 +110,20 @@ def test_a_bot_trades_on_when_nobody_reads_what_it_says(tmp_path: Path) -> None:
         assert running.process.wait(60) in (0, 143)
     with bot.store() as store:
         assert store.load("latest").summary["reason"] == "stopped by SIGTERM"
+
+
+def test_a_start_with_another_journal_does_not_write_over_what_the_last_run_left(tmp_path: Path) -> None:
+    bot = PaperBot.write(tmp_path)
+    with bot.running() as running:
+        recorder = running.until(lambda now: now.fills > 0, "it trades").recorder.pid
+        os.kill(recorder, signal.SIGSTOP)
+        running.until(lambda now: now.next_seq > now.durable_seq + 1, "records wait")
+        running.process.kill()
+        os.kill(recorder, signal.SIGKILL)
+        running.process.wait()
+    refused = bot.command("run", "bot.toml", "--for", "100ms", "--db", "sqlite:///b.db")
+    assert (refused.code, refused.out) == (4, "")
+    assert "died with records for another journal" in refused.err and "paper.db: start the bot once" in refused.err
+    following = bot.command("run", "bot.toml", "--for", "100ms", "--db", "sqlite:///paper.db")  # of the same folder
+    assert following.code == 0, following.err
+    assert "records that were not durable yet: they are stored now" in following.err
