@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import random
 import select
 import sys
 import time
@@ -12,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from bot4_core.domain.order import Order
+from bot4_core.domain.order import Order, Role
 from bot4_core.engine import live as live_module
 from bot4_core.engine.durability import Durability
 from bot4_core.errors import StrategyError
@@ -258,5 +260,57 @@ def test_whatever_a_strategy_raises_its_entries_are_cancelled_and_the_answers_ta
             await live.run()
         assert "CANCELLED 3" in live.after("cancel 3")
         assert live.engine.desk.orders.entries == 0
+
+    run(test())
+
+
+class Lively(Once):
+    """Enters, closes and cancels within a few bars, and wants at once again what was held back or cancelled."""
+
+    def on_bar(self, ctx: Context, bar: Bar) -> None:
+        self.seen += 1
+        ctx.buy(bar.instrument, fraction="0.002", stop="0.02")
+        if self.seen % 3 == 1:
+            ctx.buy(bar.instrument, fraction="0.001", stop="0.02", limit=9_000)
+        elif self.seen % 3 == 2:
+            ctx.close(bar.instrument)
+        else:
+            for order in ctx.orders(bar.instrument):
+                ctx.cancel(order)
+
+    def on_order(self, ctx: Context, order: Order) -> None:
+        ctx.buy(order.instrument, fraction="0.001", stop="0.02")
+
+
+#: (at which of the things that happen, in that very moment or in the loop's next turn, what)
+POINTS = [(at, soon, act) for at in range(60) for soon in (False, True) for act in ("kill", "stop")]
+
+
+@pytest.mark.parametrize(
+    ("at", "soon", "act"), POINTS if os.environ.get("BOT4_FUZZ") else random.Random(1).sample(POINTS, 30)
+)
+def test_no_entry_leaves_after_a_kill_or_a_stop_wherever_it_falls(
+    tmp_path: Path, at: int, soon: bool, act: str
+) -> None:
+    async def test() -> None:
+        live = Live(tmp_path, Lively, FLAT[:12], exchange={"jitter": "1ms", "speed": "max"})
+
+        def fire() -> None:
+            if act == "kill":
+                live.latch.set(Mode.KILLED, "enough", "the test", 1)
+            else:
+                live.trader.stop("enough")
+
+        def when(what: str) -> None:
+            if len(live.happened) == at + 1:
+                asyncio.get_running_loop().call_soon(fire) if soon else fire()
+
+        live.when = when
+        reason = await live.run()
+        assert len(live.happened) > at
+        assert live.astray == []
+        assert reason == "finished" if act == "kill" else reason.startswith("enough")
+        orders = live.engine.desk.orders
+        assert act == "kill" or not any(o.role is Role.ENTRY and not o.pending_cancel for o in orders.all_working())
 
     run(test())

@@ -16,7 +16,7 @@ from bot4_core.engine.clock import SystemClock
 from bot4_core.engine.durability import Durability
 from bot4_core.engine.live import Trader
 from bot4_core.history.file import write_history
-from bot4_core.native.latch import Latch
+from bot4_core.native.latch import Latch, Mode
 from bot4_core.plugins import load
 from bot4_core.protocols import Streaming
 from bot4_core.state.board import Board, Manifest
@@ -47,6 +47,7 @@ class Live:
             (``said ...``), in order.
         when: told of each of them; a test acts there.
         said: lines of the log.
+        astray: entries that the exchange was told although the latch was set or a stop had been asked for.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Live:
         self.happened: list[str] = []
         self.when: Callable[[str], object] = lambda what: None
         self.said: list[str] = []
+        self.astray: list[int] = []
         self.assembly = _assembled(folder, strategy, closes, exchange or {}, unguarded, risk)
         self.board = _board(folder, self.assembly)
         self.latch = self.assembly.latch
@@ -96,12 +98,14 @@ class Live:
         submit, cancel = exchange.submit, exchange.cancel
 
         def on_submit(order: Order) -> None:
-            self._tell(f"submit {order.order_id}")
+            if order.raises_risk and (self.latch.mode is not Mode.ACTIVE or self.trader._stop.done()):
+                self.astray.append(order.order_id)
             submit(order)
+            self._tell(f"submit {order.order_id}")
 
         def on_cancel(order: Order) -> None:
-            self._tell(f"cancel {order.order_id}")
             cancel(order)
+            self._tell(f"cancel {order.order_id}")
 
         exchange.submit, exchange.cancel = on_submit, on_cancel  # type: ignore[method-assign]  # listened to
 
