@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ..errors import RefusedForSafety, one_line
-from ..native.latch import Latch, Mode
+from ..native.latch import Latch, LatchInfo, Mode
 from ..state.folder import BotFolder, bot_folder
 from .kill import who
 from .output import emit, json_option
@@ -38,7 +38,7 @@ def resume(bot: str, as_json: bool) -> None:
             click.echo(line, err=True)
         _ask(folder.name)
         latch.release(folder.name, who(), time.time_ns(), seen=seen)
-        _print(folder, latch, True, _after(folder, broken=not before.durable), as_json)
+        _print(folder, latch, True, _after(folder, before), as_json)
     finally:
         latch.close()
 
@@ -73,12 +73,14 @@ def _ask(name: str) -> None:
         raise RefusedForSafety(f"{name} stays latched: its name was not typed, but {given}; nothing was changed")
 
 
-def _after(folder: BotFolder, *, broken: bool) -> list[str]:
+def _after(folder: BotFolder, before: LatchInfo) -> list[str]:
     lines = [f"{folder.name} is released and may trade again"]
     if not folder.is_running():
         return [*lines, "it is not running: bot4 run starts it"]
-    if broken:
+    if not before.durable:
         return [*lines, f"its process {folder.holder()} opened the broken latch and stays KILLED: stop and start it"]
+    if before.who == "engine":  # the run's own halt, which outlives the latch (the gate's rule)
+        return [*lines, f"its process {folder.holder()} halted itself and takes no new risk: stop and start it"]
     return [*lines, f"its process {folder.holder()} reads the latch before every order: from now on it may send again"]
 
 

@@ -142,8 +142,13 @@ class BotFolder:
 
         Raises:
             AlreadyRunning: it still works on the last run's records.
+            Bot4Error: the lock file cannot be used.
         """
-        fd = os.open(self.path / "recorder.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        path = self.path / "recorder.lock"
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise Bot4Error(f"{path}: cannot be opened: {error.strerror}") from error
         try:
             if not _take(fd, max(1, int(timeout_s / _LOCK_WAIT_S))):
                 raise AlreadyRunning(f"the recorder of {self.name}'s last run is still at work: wait, or end it")

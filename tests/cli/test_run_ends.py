@@ -127,3 +127,19 @@ def test_a_start_with_another_journal_does_not_write_over_what_the_last_run_left
     following = bot.command("run", "bot.toml", "--for", "100ms", "--db", "sqlite:///paper.db")  # of the same folder
     assert following.code == 0, following.err
     assert "records that were not durable yet: they are stored now" in following.err
+
+
+def test_a_bot_that_halted_itself_takes_no_new_risk_when_it_is_released_and_resume_says_so(tmp_path: Path) -> None:
+    bot = PaperBot.write(tmp_path)
+    config = tmp_path / "bot.toml"
+    text = config.read_text("utf-8").replace('use = "default"', 'use = "default"\ndrawdown = "0.0001"')
+    config.write_text(text, "utf-8")
+    with bot.running() as running:
+        halted = running.until(lambda now: now.denied_by_rule.get("latch", 0) > 4, "it has halted")
+        released = bot.command("resume", "paper", stdin="paper\n")
+        assert released.code == 0, released.err
+        assert "halted itself and takes no new risk: stop and start it" in released.out
+        later = running.until(lambda now: now.events > halted.events + 100, "the market goes on")
+        assert later.sent == halted.sent and later.denied_by_rule["latch"] > halted.denied_by_rule["latch"]
+        done = running.stop()
+    assert "this run halted (drawdown" in done.err

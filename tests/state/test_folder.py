@@ -139,6 +139,13 @@ def test_a_lock_file_with_something_else_in_it_names_nobody(folder: BotFolder, t
     assert folder.holder() is None
 
 
+def test_a_recorders_lock_that_cannot_be_opened_is_said(folder: BotFolder) -> None:
+    folder.prepare()
+    (folder.path / "recorder.lock").mkdir()
+    with pytest.raises(Bot4Error, match=r"recorder\.lock: cannot be opened"), folder.recorder_lock(0.1):
+        pass
+
+
 def test_bots_are_listed_by_name_without_drafts(folder: BotFolder) -> None:
     assert bot_folders() == []
     for name in ("trend", "carry", "a.b"):
