@@ -89,14 +89,12 @@ def test_the_commands_on_recorded_data_work(desk: Path) -> None:
 
 
 def test_the_commands_on_paper_work(desk: Path) -> None:
-    _write(desk, "trend.py")
-    bundled = (ROOT / "bot4_core/example/bot.toml.txt").read_text(encoding="utf-8").replace("@SEED@", "7")
-    (desk / "bot.toml").write_text(bundled, encoding="utf-8")
-    answer = on_terminal(f"set -e\n{_block('sh', 'bot4 run').text}", desk)
+    answer = on_terminal(f"set -e\n{_block('sh', 'bot4 init papered').text}", desk)
     assert answer.code == 0, answer.errors + answer.screen
     assert "trend-demo  running  paper" in answer.screen
     assert "trend-demo is KILLED" in answer.screen
     assert "stopped after 15 s" in answer.screen
+    assert "orders sent 0" not in answer.screen
 
 
 def _candles(rows: int) -> str:
