@@ -152,9 +152,6 @@ def state() -> Iterator[Finding]:
             yield Finding(name, "ok", f"{folder}: not there yet; the first run makes it")
         yield from _disk(above)
         return
-    if not folder.is_dir():
-        yield Finding(name, "bad", f"{folder} is no directory: move it away, or set BOT4_STATE")
-        return
     yield _owned(name, folder)
     yield _writable(folder)
     yield from _disk(folder)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import msgspec
-import platformdirs
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..errors import StoreError
+from ..state.folder import state_dir
 from . import reading
 from . import tables as t
 from .database import Access, bare, connect, one_line, parse_url, show, sqlite_file, writing
@@ -30,11 +28,10 @@ __all__ = ["EquityCurve", "RunRecord", "RunRow", "Store", "db_option", "default_
 def default_url() -> str:
     """The journal that is used when no config names one: ``journal.db`` in the state directory.
 
-    The state directory is the platform's (``~/.local/state/bot4`` on Linux); the environment's BOT4_STATE names
-    another one.
+    Raises:
+        ConfigError: as :func:`~bot4_core.state.folder.state_dir`.
     """
-    folder = os.environ.get("BOT4_STATE") or platformdirs.user_state_dir("bot4", appauthor=False)
-    return sa.URL.create("sqlite", database=str(Path(folder).absolute() / "journal.db")).render_as_string()
+    return sa.URL.create("sqlite", database=str(state_dir() / "journal.db")).render_as_string()
 
 
 def db_option(url: str | None) -> str:

@@ -38,7 +38,7 @@ RECORDER_COUNTERS = ("pid", "heartbeat_ns", "durable_seq", "records", "batches",
 _RUN = (
     "version", "state", "heartbeat_ns", "loop_lag_ns", "market_ns", "events", "wakes", "sent", "approved", "denied",
     "fills", "working_orders", "working_entries", "equity_units", "peak_units", "drawdown_ppb", "max_drawdown_ppb",
-    "next_seq", "recorder_restarts", "sink_restarts",
+    "next_seq", "recorder_restarts", "sink_restarts", "sinks_lost",
 )  # fmt: skip
 _POSITION = ("lots", "entry_cost", "mark_ticks", "unrealised_units", "uncovered_lots")
 #: so often, and with such pauses, a reader waits for a writer that is in the middle of a set
@@ -47,12 +47,21 @@ _READ_AGAIN_S = 0.0005
 
 
 class RunState(IntEnum):
-    """What the trading process last said of itself; a process that died says nothing more."""
+    """What the trading process last said of itself; a process that died says nothing more.
+
+    ``FAILED`` is an end with an error that the process itself told: of the strategy, the exchange, the journal.
+    """
 
     STARTING = 0
     RUNNING = 1
     STOPPING = 2
     ENDED = 3
+    FAILED = 4
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is traded any more."""
+        return self in (RunState.ENDED, RunState.FAILED)
 
 
 @frozen(kw_only=True)
@@ -70,6 +79,7 @@ class Manifest:
         start_equity: units.
         rules: names that denials are counted by.
         sinks: names of the sinks in the config.
+        drawdown_limit: the limit in force, a share of the peak as decimal text; None without one.
     """
 
     run_id: str
@@ -85,6 +95,7 @@ class Manifest:
     start_equity: int
     rules: tuple[str, ...]
     sinks: tuple[str, ...] = ()
+    drawdown_limit: str | None = None
 
     def to_json(self) -> bytes:
         """The manifest as the segment holds it."""
@@ -100,8 +111,9 @@ class Manifest:
             plain["instruments"] = tuple(Instrument.from_mapping(row) for row in plain["instruments"])
             for name in ("rules", "sinks"):
                 plain[name] = tuple(plain[name])
+            Decimal(plain.get("drawdown_limit") or 0)
             return cls(**plain)
-        except (msgspec.MsgspecError, DomainError, KeyError, TypeError, ValueError) as error:
+        except (msgspec.MsgspecError, DomainError, ArithmeticError, KeyError, TypeError, ValueError) as error:
             raise NativeError(f"segment: its manifest cannot be read ({error}): is it of another version?") from error
 
 
@@ -139,7 +151,7 @@ class Snapshot:
 
     ``consistent`` is False when the writer was in the middle of a set each time we looked, which one that died or was
     stopped there is for good: the figures may then belong to two moments. ``version`` grows with each set; before the
-    first, when it is 0, the figures say nothing.
+    first, when it is 0, the figures say nothing. ``sinks_lost`` counts the sinks that died too often and were given up.
     """
 
     consistent: bool
@@ -164,6 +176,7 @@ class Snapshot:
     next_seq: int
     durable_seq: int
     sink_restarts: int
+    sinks_lost: int
     recorder: RecorderNow
     positions: tuple[PositionNow, ...]
     latency: Mapping[str, Summary]
@@ -351,4 +364,3 @@ class BoardView:
             unrealised_units=unrealised,
             uncovered_lots=uncovered,
         )
-

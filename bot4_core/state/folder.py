@@ -6,7 +6,7 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,12 +22,32 @@ STATE_VARIABLE = "BOT4_STATE"
 #: a process that only asks whether the bot runs holds the lock for a moment: a start tries so often, so far apart
 _LOCK_TRIES = 20
 _LOCK_WAIT_S = 0.02
+_FOREIGN = f"chown and chmod 700 it, or set {STATE_VARIABLE}"
 
 
 def state_dir() -> Path:
-    """The state directory: ``$BOT4_STATE``, or the platform's (``~/.local/state/bot4`` on Linux). It may not exist."""
+    """The state directory: ``$BOT4_STATE``, or the platform's (``~/.local/state/bot4`` on Linux). It may not exist.
+
+    A relative one would be another directory for each command: a bot started in one folder could not be killed from
+    the next.
+
+    Raises:
+        ConfigError: it is not absolute, or something else than a directory.
+    """
     named = os.environ.get(STATE_VARIABLE)
-    return Path(named or platformdirs.user_state_dir("bot4", appauthor=False)).absolute()
+    path = Path(named or platformdirs.user_state_dir("bot4", appauthor=False))
+    if not path.is_absolute():
+        variable = STATE_VARIABLE if named else "XDG_STATE_HOME"
+        raise ConfigError(f"{variable} names {str(path)!r}, another directory in each folder: make it absolute")
+    try:
+        is_other = not path.is_dir() and (path.exists() or any(one.is_file() for one in path.parents))
+    except OSError:
+        is_other = False  # who uses it is told why it cannot be looked at
+    except ValueError as error:
+        raise ConfigError(f"{STATE_VARIABLE} names no path: {error}") from error
+    if is_other:
+        raise ConfigError(f"{path} is no directory: move it away, or set {STATE_VARIABLE}")
+    return path
 
 
 @frozen
@@ -44,7 +64,11 @@ class BotFolder:
 
     @classmethod
     def of(cls, name: str) -> BotFolder:
-        """The folder of the bot of that name; nothing is read or made."""
+        """The folder of the bot of that name; nothing is made.
+
+        Raises:
+            ConfigError: as :func:`state_dir`.
+        """
         return cls(name, state_dir() / "bots" / name)
 
     @property
@@ -76,7 +100,7 @@ class BotFolder:
         try:
             return self.path.is_dir()
         except OSError as error:
-            raise Bot4Error(f"{self.path}: cannot be looked at: {error.strerror}; is it another user's?") from error
+            raise Bot4Error(f"{self.path}: cannot be looked at: {error.strerror}: {_FOREIGN}") from error
 
     def prepare(self) -> None:
         """Makes the folder of a bot that starts for the first time, with an ACTIVE latch in it.
@@ -101,7 +125,7 @@ class BotFolder:
             shutil.rmtree(draft, ignore_errors=True)
             if self.exists():  # another process was quicker
                 return
-            raise Bot4Error(f"{self.path}: the bot's folder cannot be made: {error.strerror}") from error
+            raise Bot4Error(f"{self.path}: the bot's folder cannot be made: {error.strerror}: {_FOREIGN}") from error
         _sync(self.path.parent)
 
     def open_latch(self) -> Latch:
@@ -109,8 +133,12 @@ class BotFolder:
         return Latch.open(self.latch_path, self.name)
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> Iterator[Callable[[], bool]]:
         """Holds the bot's lock: one trading process per bot.
+
+        Yields:
+            ``still_mine``: whether the file of that name is still the one that is held. When it is not, somebody took
+            it away and a second trading process may start: the first must stop. A system call or two; it never raises.
 
         Raises:
             AlreadyRunning: another process holds it.
@@ -126,7 +154,9 @@ class BotFolder:
                 raise AlreadyRunning(f"bot {self.name} is running already (process {holder}): stop that one first")
             os.ftruncate(fd, 0)
             os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-            yield
+            if not _is_at(fd, self.lock_path):
+                raise Bot4Error(f"{self.lock_path}: was taken away while it was being locked: start again")
+            yield lambda: _is_at(fd, self.lock_path)
         finally:
             os.close(fd)  # gives the lock back
 
@@ -201,7 +231,9 @@ def bot_folder(name: str) -> BotFolder:
     known = [one.name for one in bot_folders()]
     if name not in known:
         named = ", ".join(known) or "none"
-        hint = nearest(name, known)
+        # difflib takes letters of another case for other letters
+        twins = [one for one in known if one.casefold() == name.casefold()]
+        hint = f"; did you mean {twins[0]!r}?" if twins else nearest(name, known)
         raise ConfigError(f"no bot named {name!r} has started here ({state_dir()}); known: {named}{hint}")
     return BotFolder.of(name)
 
@@ -217,7 +249,7 @@ def bot_folders() -> list[BotFolder]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise Bot4Error(f"{state_dir()}: the bots cannot be listed: {error.strerror}") from error
+        raise Bot4Error(f"{state_dir()}: the bots cannot be listed: {error.strerror}: {_FOREIGN}") from error
     return [BotFolder.of(name) for name in names if not name.startswith(".")]
 
 
@@ -230,6 +262,17 @@ def _take(fd: int, tries: int) -> bool:
             if attempt < tries - 1:
                 time.sleep(_LOCK_WAIT_S)
     return False
+
+
+def _is_at(fd: int, path: Path) -> bool:
+    held = os.fstat(fd)
+    try:
+        there = os.stat(path, follow_symlinks=False)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:  # nobody gets past it then, so nobody else can lock it
+        return True
+    return (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino)
 
 
 def _sync(folder: Path) -> None:

@@ -170,3 +170,19 @@ def test_an_instrument_survives_the_segment() -> None:
     made = manifest("x", 1, instruments=(Instrument(symbol="A/B", tick=Decimal("0.5"), lot=Decimal(3), version="7"),))
     (back,) = Manifest.from_json(made.to_json()).instruments
     assert back == made.instruments[0]
+
+
+def test_a_limit_and_lost_sinks_are_read_back(tmp_path: Path) -> None:
+    board = Board(tmp_path / "segment", manifest("trend", 1, drawdown_limit="0.075"))
+    board.count("sinks_lost", 2)
+    board.say(RunState.FAILED)
+    seen = view(board)
+    now = seen.read()
+    assert (seen.manifest.drawdown_limit, now.sinks_lost, now.state) == ("0.075", 2, RunState.FAILED)
+    assert [one for one in RunState if one.is_over] == [RunState.ENDED, RunState.FAILED]
+    assert manifest("trend", 1).drawdown_limit is None
+
+
+def test_a_limit_that_is_no_number_is_refused() -> None:
+    with pytest.raises(NativeError, match="cannot be read"):
+        Manifest.from_json(manifest("x", 1, drawdown_limit="much").to_json())

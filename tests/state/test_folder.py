@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot4_core.errors import AlreadyRunning, Bot4Error, ConfigError
+from bot4_core.journal.store import default_url
 from bot4_core.native.latch import Mode
 from bot4_core.state.folder import BotFolder, bot_folder, bot_folders, state_dir
 
@@ -27,6 +28,23 @@ def test_the_environment_names_the_state_directory(tmp_path: Path, monkeypatch: 
     assert state_dir() == tmp_path / "here"
     monkeypatch.delenv("BOT4_STATE")
     assert state_dir().name == "bot4"
+
+
+@pytest.mark.parametrize("named", ["state", "./state", "~/state"])
+def test_a_relative_state_directory_is_refused(named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BOT4_STATE", named)
+    for use in (state_dir, bot_folders, default_url, lambda: BotFolder.of("trend"), lambda: bot_folder("trend")):
+        with pytest.raises(ConfigError, match=r"BOT4_STATE names '[~a-z/]+', another .* make it absolute"):
+            use()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_state_directory_below_a_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("BOT4_STATE", str(tmp_path / "file" / "state"))
+    with pytest.raises(ConfigError, match="state is no directory: move it away, or set BOT4_STATE"):
+        state_dir()
 
 
 def test_a_first_start_makes_a_private_folder_with_an_active_latch(folder: BotFolder) -> None:
@@ -64,8 +82,10 @@ def test_a_folder_that_cannot_be_made_says_so_and_leaves_nothing(
 ) -> None:
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("BOT4_STATE", str(tmp_path / "file"))
-    with pytest.raises(Bot4Error, match="cannot be made"):
-        BotFolder.of("trend").prepare()
+    with pytest.raises(ConfigError, match="is no directory: move it away, or set BOT4_STATE"):
+        BotFolder.of("trend")
+    with pytest.raises(Bot4Error, match=r"cannot be made: File exists: .* or set BOT4_STATE"):
+        BotFolder("trend", tmp_path / "file" / "bots" / "trend").prepare()
     assert (tmp_path / "file").read_bytes() == b""
 
 
@@ -95,6 +115,44 @@ def test_one_trader_at_a_time_and_the_other_is_named(folder: BotFolder) -> None:
             assert folder.holder() == os.getpid()
             assert folder.is_running()
     assert not folder.is_running()
+
+
+def test_who_holds_a_lock_that_was_taken_away_can_tell(folder: BotFolder) -> None:
+    folder.prepare()
+    with folder.lock() as still_mine:
+        assert still_mine()
+        folder.lock_path.unlink()
+        assert not still_mine()
+        with folder.lock() as second:
+            assert second()
+            assert not still_mine()  # a file of that name is there, but it is another one
+
+
+def test_a_folder_that_was_taken_away_takes_its_lock_along(folder: BotFolder) -> None:
+    folder.prepare()
+    with folder.lock() as still_mine:
+        folder.path.rename(folder.path.with_name("elsewhere"))
+        assert not still_mine()
+        folder.path.write_bytes(b"")
+        assert not still_mine()
+
+
+def test_a_lock_that_is_taken_away_while_it_is_taken_is_none(
+    folder: BotFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bot4_core.state import folder as module
+
+    folder.prepare()
+    take = module._take
+
+    def take_and_lose(fd: int, tries: int) -> bool:
+        taken = take(fd, tries)
+        folder.lock_path.unlink()
+        return taken
+
+    monkeypatch.setattr(module, "_take", take_and_lose)
+    with pytest.raises(Bot4Error, match="taken away while it was being locked: start again"), folder.lock():
+        pytest.fail("locked what is gone")
 
 
 def test_a_start_waits_for_somebody_who_only_asks(folder: BotFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,6 +212,13 @@ def test_bots_are_listed_by_name_without_drafts(folder: BotFolder) -> None:
     (folder.path.parent / "a file").touch()
     assert [one.name for one in bot_folders()] == ["a.b", "carry", "trend"]
     assert bot_folder("carry") == BotFolder.of("carry")
+
+
+@pytest.mark.parametrize("name", ["TREND", "Trend", "trand"])
+def test_a_name_in_another_case_is_suggested(folder: BotFolder, name: str) -> None:
+    folder.prepare()
+    with pytest.raises(ConfigError, match="known: trend; did you mean 'trend'"):
+        bot_folder(name)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../bots/trend", "trend/", "trnd", "\0", "x" * 5000, "\udcff"])
