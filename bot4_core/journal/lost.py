@@ -10,6 +10,7 @@ from decimal import Decimal
 from attrs import frozen
 
 from ..domain.order import TERMINAL
+from ..domain.portfolio import average_price
 from ..errors import StoreError
 from .fold import STATE_NAME
 from .reading import RunRow
@@ -59,14 +60,17 @@ class LostRun:
         if self.unknown_intents:
             count = len(self.unknown_intents)
             ids = ", ".join(map(str, self.unknown_intents[:5])) + (", ..." if count > 5 else "")
-            lines.append(f"run {self.run_id} heard nothing of {count} orders it was about to send: {ids}")
+            orders = "1 order" if count == 1 else f"{count} orders"
+            lines.append(f"run {self.run_id} heard nothing of {orders} it was about to send: {ids}")
         return "\n".join(lines)
 
 
 def close_lost_runs(store: Store, bot: str, now_ns: int) -> list[LostRun]:
     """Ends every paper and live run of a bot that has no end, and says what each of them left.
 
-    Each gets a RUN_END with :data:`LOST_REASON` and the result hash of what it did. Backtests are left alone: one may
+    Each gets a RUN_END with :data:`LOST_REASON`, what the journal proves of it (its open positions, without marks, and
+    the period of its records) and the result hash of what it did; figures that only the run itself knew, such as its
+    equity at the end, are left out. Backtests are left alone: one may
     be running at this moment, while the bot's lock keeps a second paper or live run away. A second call finds nothing.
 
     Args:
@@ -86,8 +90,12 @@ def close_lost_runs(store: Store, bot: str, now_ns: int) -> list[LostRun]:
 def _close(store: Store, row: RunRow, now_ns: int) -> LostRun:
     try:
         writer = JournalWriter.reopen(store, row.run_id)
-        lost = _lost(row, writer, store.rows(row.run_id))
-        writer.finish({"reason": LOST_REASON, "events": 0, "wakes": 0, "closed_ns": now_ns})
+        rows = store.rows(row.run_id)
+        lost = _lost(row, writer, rows)
+        summary = {"reason": LOST_REASON, "closed_ns": now_ns, "open_positions": _open_positions(writer, rows)}
+        if first := store.records_after(row.run_id, 0, 1):  # the record before these is the start, in wall time
+            summary |= {"first_ts": first[0].ts, "last_ts": writer.last_ts}
+        writer.finish(summary)
     except StoreError as error:
         raise StoreError(
             f"run {row.run_id}, which ended without a clean stop, cannot be closed: {error};"
@@ -115,6 +123,19 @@ def _lost(row: RunRow, writer: JournalWriter, rows: Rows) -> LostRun:
         ),
         unknown_intents=unknown,
     )
+
+
+def _open_positions(writer: JournalWriter, rows: Rows) -> list[dict[str, str]]:
+    instruments = writer.info.instruments
+    return [
+        {
+            "symbol": instruments[held.instrument].symbol,
+            "quantity": str(instruments[held.instrument].quantity(held.lots)),
+            "average_entry": str(average_price(instruments[held.instrument], held.lots, held.entry_cost_units)),
+        }
+        for held in rows.positions
+        if held.lots
+    ]
 
 
 def _is_unknown(order: OrderRow, orders: Mapping[int, OrderRow]) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, tzinfo
 from decimal import Decimal
 
 from attrs import frozen
 
 from . import wording as w
 from .metrics import Stat, period_text
-from .model import Report
+from .model import NO_END, Report
 
 #: TRADING.md B-9: what a simulator does not state about its universe is not known.
 _SURVIVORSHIP = "survivorship"
@@ -25,23 +26,53 @@ class Figure:
     note: str = ""
 
 
-def key_figures(report: Report) -> tuple[tuple[str, tuple[Figure, ...]], ...]:
-    """The key figures in three blocks: result, risk, trades."""
+def period(report: Report, zone: tzinfo, to: str) -> str:
+    """From when to when, and how long that is: of the market, or of what is recorded of a run without an end.
+
+    Args:
+        report: of the run.
+        zone: of the times.
+        to: what stands between them.
+    """
+    info = report.info
+    bars = f"bars of {w.duration(info.interval_ns)}" if info.interval_ns else ""
+    if report.first_ts is None or report.last_ts is None:
+        return "no event of the market is recorded" + (f" ({bars})" if bars else "")
+    first, last = w.clock(report.first_ts, zone), w.clock(report.last_ts, zone)
+    if report.first_ts == report.last_ts:
+        text, facts = f"{first} {w.zone_name(zone)}", [bars]
+    else:
+        text = f"{first} {to} {last} {w.zone_name(zone)}"
+        facts = [w.days_text(report.first_ts, report.last_ts), bars]
+    known = ", ".join(filter(None, facts))
+    return ("" if report.whole else "recorded: ") + text + (f" ({known})" if known else "")
+
+
+def open_title(report: Report) -> str:
+    """The heading of the open positions; the journal of a run without an end knows no end."""
+    return "Open at the end" if report.whole else "Open at the last record"
+
+
+def key_figures(report: Report, zone: tzinfo = UTC) -> tuple[tuple[str, tuple[Figure, ...]], ...]:
+    """The key figures in three blocks: result, risk, trades; ``zone`` is of the times in them."""
     return (
-        (f"Result in {w.printable(report.asset, 10)}", _result(report)),
+        (f"Result in {w.printable(report.asset, 10)}", _result(report, zone)),
         ("Risk", _risk(report)),
         ("Trading", _trading(report)),
     )
 
 
-def _result(report: Report) -> tuple[Figure, ...]:
+def _result(report: Report, zone: tzinfo) -> tuple[Figure, ...]:
     places = places_of(report)
-    tone = _sign(report.net_pnl)
     figures = [
         Figure("start", w.amount(report.start_equity, places)),
-        Figure("end", w.amount(report.end_equity, places)),
-        Figure("net P&L", w.amount(report.net_pnl, places, sign=True), tone),
-        _ratio("return", report.net_return, percent=True, sign=True, tone=tone),
+        _money("end", report.end_equity, places, without=NO_END),
+    ]
+    if not report.whole:
+        figures += _known(report, places, zone)
+    figures += [
+        _money("net P&L", report.net_pnl, places, signed=True, without=NO_END),
+        _ratio("return", report.net_return, percent=True, sign=True, tone=sign_of(report.net_pnl)),
         _ratio("a year", report.ratios.yearly, percent=True, sign=True),
     ]
     if report.hold is not None:
@@ -55,8 +86,20 @@ def _result(report: Report) -> tuple[Figure, ...]:
     return tuple(figures)
 
 
+def _known(report: Report, places: int, zone: tzinfo) -> list[Figure]:
+    """What stands in for the figures of the end."""
+    figures = [_money("realised P&L", report.realised, places, signed=True, without="trades in several assets")]
+    if report.last_known is None:
+        return figures
+    known = Figure("last known", w.amount(report.last_known.amount, places))
+    return [known, Figure("known at", w.short_clock(report.last_known.ts, zone)), *figures]
+
+
 def _risk(report: Report) -> tuple[Figure, ...]:
-    figures = [Figure("max drawdown", w.percent(report.max_drawdown))]
+    drawdown = Figure("max drawdown", w.percent(report.max_drawdown))
+    if report.max_drawdown is None:
+        drawdown = Figure("max drawdown", "n/a", 0, "fewer than two equity samples")
+    figures = [drawdown]
     if report.water is not None:
         figures.append(Figure("under water", w.percent(report.water.share, places=0)))
         figures.append(Figure("longest", w.duration(report.water.longest_ns)))
@@ -104,10 +147,12 @@ def _ratio(name: str, value: Stat, *, percent: bool = False, sign: bool = False,
     return Figure(name, w.percent(value.value, sign=sign) if percent else w.ratio(value.value), tone)
 
 
-def _money(name: str, value: Decimal | None, places: int, *, signed: bool = False) -> Figure:
+def _money(
+    name: str, value: Decimal | None, places: int, *, signed: bool = False, without: str = "there is none"
+) -> Figure:
     if value is None:
-        return Figure(name, "n/a", 0, "there is none")
-    return Figure(name, w.amount(value, places, sign=signed), _sign(value) if signed else 0)
+        return Figure(name, "n/a", 0, without)
+    return Figure(name, w.amount(value, places, sign=signed), sign_of(value) if signed else 0)
 
 
 def missing(report: Report) -> list[str]:
@@ -130,7 +175,7 @@ def costs(report: Report) -> list[tuple[str, str]]:
         ("fees", f"{w.amount(report.fee_total, places)} {asset}, {w.percent(share)} of the starting equity"),
         (
             "traded",
-            f"{w.amount(report.traded, places)} {asset} in {w.count(report.fills)} fills, "
+            f"{w.amount(report.traded, places)} {asset} in {w.counted(report.fills, 'fill')}, "
             f"{w.count(report.maker_fills)} of them as maker",
         ),
     ]
@@ -156,9 +201,12 @@ def annualisation(report: Report) -> list[tuple[str, str]]:
     if len(returns.values):
         yearly = f"{w.count(round(returns.per_year))} a year (365 days, crypto trades on each), risk-free rate 0"
         stretched = "the run is too short to annualise them" if returns.too_short else f"annualised with {yearly}"
-        rows.append(("ratios", f"{w.count(len(returns.values))} returns on {returns.basis}, {stretched}"))
+        rows.append(("ratios", f"{w.counted(len(returns.values), 'return')} on {returns.basis}, {stretched}"))
         rows.append(("VaR, CVaR", "historical, 95 %, one period ahead, as a share of equity"))
-    drawdown = "at every event" if report.finished else "from the equity samples"
+    if not report.whole:
+        text = "unknown; what is shown follows from the records of the journal, the curve's figures from its samples"
+        rows.append(("the end", text))
+    drawdown = "at every event" if report.whole else "from the equity samples"
     rows.append(("drawdown", f"below the highest equity so far, marked to market, {drawdown}"))
     if report.water is not None:
         span = float(report.curve.ts[-1] - report.curve.ts[0]) / (len(report.curve.ts) - 1)
@@ -177,5 +225,6 @@ def versions(report: Report) -> Sequence[tuple[str, str]]:
     return tuple(sorted(report.info.versions.items()))
 
 
-def _sign(value: Decimal) -> int:
-    return (value > 0) - (value < 0)
+def sign_of(value: Decimal | None) -> int:
+    """1 for a gain, -1 for a loss, 0 for neither and for what is not known."""
+    return 0 if value is None else (value > 0) - (value < 0)

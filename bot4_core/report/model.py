@@ -2,82 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, localcontext
 from fractions import Fraction
 
 import numpy as np
 from attrs import frozen
 
-from ..domain.instrument import Instrument
 from ..domain.money import from_units
 from ..journal.reading import EquityCurve, RunRecord
 from ..journal.records import RunInfo
-from ..journal.rows import FillRow, PositionRow, RiskEventRow
+from ..journal.rows import FillRow
 from . import metrics
+from .lists import Denial, Halt, InstrumentRow, denials_of, halts_of, instruments_of, open_positions_of
 from .metrics import Exposure, Floats, Ints, Month, Ratios, Stat, UnderWater
-from .summary import UNFINISHED, OpenPosition, Summary, read_summary
+from .summary import RUNNING, UNFINISHED, OpenPosition, Summary, read_summary
 from .trade_metrics import TradeStats, trade_stats
 from .trades import Trade, trades_of
 
-
-@frozen
-class Denial:
-    """What one rule refused.
-
-    Args:
-        rule: its name.
-        count: orders it refused (an order refused by two rules counts in both).
-        measured, limit, unit: of the refusal that is shown as an example, the first one.
-        symbol: what that order was for.
-        ts: when, UTC ns.
-    """
-
-    rule: str
-    count: int
-    measured: str
-    limit: str
-    unit: str
-    symbol: str
-    ts: int
-
-
-@frozen
-class Halt:
-    """One change of the trading mode by the engine (TRADING.md K-6)."""
-
-    ts: int
-    mode: str
-    rule: str
-    measured: str
-    limit: str
-
-
-@frozen
-class InstrumentRow:
-    """One instrument's part of the run; amounts in its quote asset.
-
-    Args:
-        symbol, asset: the pair and its quote asset.
-        orders: orders sent; ``denied`` orders refused by the gate.
-        fills, trades: own fills and closed trades.
-        win_rate: of its trades.
-        pnl: profit of its closed trades after fees.
-        fees: fees of all its fills.
-        traded: sum of price times quantity over its fills.
-    """
-
-    symbol: str
-    asset: str
-    orders: int
-    denied: int
-    fills: int
-    trades: int
-    win_rate: Stat
-    pnl: Decimal
-    fees: Decimal
-    traded: Decimal
+#: Why a figure of the end is missing: the run goes on, was lost, or was cut off.
+NO_END = "the journal has no figures of the run's end"
 
 
 @frozen(eq=False)
@@ -98,6 +42,14 @@ class Curve:
 
 
 @frozen
+class KnownEquity:
+    """What the account was worth at a moment, UTC ns."""
+
+    ts: int
+    amount: Decimal
+
+
+@frozen
 class BuyAndHold:
     """The same money spread over the instruments at the start and left alone; net return and deepest drawdown."""
 
@@ -112,13 +64,19 @@ class Report:
 
     Args:
         info: the run as it was started: id, bot, mode, seed, config text, limits, fill rules, versions.
-        reason: how it ended; ``finished`` says whether the journal holds an end.
-        first_ts, last_ts: period of the market events, UTC ns.
+        reason: how it ended; ``whole`` says whether it gave its own account of that. Without one (it goes on, was cut
+            off, or was closed as lost) ``events``, ``wakes``, ``end_equity``, ``net_pnl`` are None, and what else is
+            stated follows from the journal's rows.
+        first_ts, last_ts: period of the market events, UTC ns; of what is recorded when not ``whole``. None when
+            there was no event.
         events, wakes: market events, and how often the strategy was called.
+        last_known: the last equity sample of a run that is not ``whole``.
+        realised: profit of the closed trades after fees; None when they are not all in the reporting asset.
         attached: orders sent that an entry brought along, its stop and target.
         orders, entries: orders sent, and those of them that raised risk; ``entries_filled`` got at least one fill.
         fills: own fills; ``maker_fills`` of them as maker.
-        max_drawdown: deepest drop below the peak, exact, from the engine at every event where it finished.
+        max_drawdown: deepest drop below the peak, exact, from the engine at every event where it finished, else from
+            the samples; None with fewer than two of them.
         fee_total, traded: fees and price times quantity over all fills, in the reporting asset; None when fills
             were paid in several quote assets.
         turnover: ``traded`` over the mean equity.
@@ -129,11 +87,11 @@ class Report:
 
     info: RunInfo
     reason: str
-    finished: bool
-    first_ts: int
-    last_ts: int
-    events: int
-    wakes: int
+    whole: bool
+    first_ts: int | None
+    last_ts: int | None
+    events: int | None
+    wakes: int | None
     orders: int
     attached: int
     entries: int
@@ -141,10 +99,12 @@ class Report:
     fills: int
     maker_fills: int
     start_equity: Decimal
-    end_equity: Decimal
-    net_pnl: Decimal
+    end_equity: Decimal | None
+    last_known: KnownEquity | None
+    realised: Decimal | None
+    net_pnl: Decimal | None
     net_return: Stat
-    max_drawdown: Decimal
+    max_drawdown: Decimal | None
     fee_total: Decimal | None
     traded: Decimal | None
     turnover: Stat
@@ -173,39 +133,41 @@ class Report:
         return self.info.reporting_asset
 
 
-def build(record: RunRecord) -> Report:
+def build(record: RunRecord, *, running: bool = False) -> Report:
     """The report of a run as the journal holds it.
+
+    Args:
+        record: the run.
+        running: whether a run without an end is known to go on.
 
     Raises:
         StoreError: the run's summary cannot be read.
     """
     info, summary = record.info, read_summary(record.summary)
-    known = summary or Summary(reason=UNFINISHED)
+    known = summary or Summary(reason=RUNNING if running else UNFINISHED)
     samples = record.equity
     curve = _curve(samples)
     start = info.start_equity
-    end = _end_units(known, info, curve)
+    end = None if known.end_equity is None else int(known.end_equity.scaleb(info.reporting_scale))
     sent = [o for o in record.orders if o.state != "denied" and o.role != "external"]
     entries = [o for o in sent if o.role == "entry"]
     filled = sum(o.filled_lots > 0 for o in entries)
     trades = trades_of(record.round_trips, info.instruments, record.orders)
     returns = metrics.returns_of(curve.ts, curve.equity, start)
-    first_ts = known.first_ts or (int(curve.ts[0]) if len(curve.ts) else info.created_ns)
-    last_ts = known.last_ts or (int(curve.ts[-1]) if len(curve.ts) else first_ts)
-    yearly = metrics.yearly_return(start, end, last_ts - first_ts)
+    first_ts, last_ts = _period(known, record)
     drawdown = known.max_drawdown
-    if drawdown is None:
+    if drawdown is None and len(curve.ts) > 1:
         drawdown = _ratio(metrics.deepest_drawdown(curve.equity, start))
     fee_total, traded = _paid(record.fills, info)
-    mean_equity = float(curve.equity.mean()) if len(curve.equity) else 0.0
+    stats = trade_stats(trades, info.reporting_asset)
     return Report(
         info=info,
         reason=known.reason,
-        finished=record.row.finished,
+        whole=known.whole,
         first_ts=first_ts,
         last_ts=last_ts,
-        events=known.events,
-        wakes=known.wakes,
+        events=known.events if known.whole else None,
+        wakes=known.wakes if known.whole else None,
         orders=len(sent),
         attached=sum(o.role in ("stop", "target") for o in sent),
         entries=len(entries),
@@ -213,25 +175,27 @@ def build(record: RunRecord) -> Report:
         fills=len(record.fills),
         maker_fills=sum(f.maker for f in record.fills),
         start_equity=from_units(start, info.reporting_scale),
-        end_equity=from_units(end, info.reporting_scale),
-        net_pnl=from_units(end - start, info.reporting_scale),
-        net_return=Stat((end - start) / start) if start > 0 else Stat(None, "no equity at the start"),
+        end_equity=None if end is None else from_units(end, info.reporting_scale),
+        last_known=None if known.whole else _last_known(curve, info),
+        realised=sum((t.pnl for t in trades), Decimal(0)) if stats.asset == info.reporting_asset else None,
+        net_pnl=None if end is None else from_units(end - start, info.reporting_scale),
+        net_return=_net_return(start, end),
         max_drawdown=drawdown,
         fee_total=fee_total,
         traded=traded,
-        turnover=_turnover(traded, mean_equity, info.reporting_scale),
+        turnover=_turnover(traded, curve.equity, info.reporting_scale),
         fill_rate=Stat(filled / len(entries)) if entries else Stat(None, "no entry was sent"),
-        ratios=metrics.ratios_of(returns, yearly, float(drawdown)),
+        ratios=metrics.ratios_of(returns, _yearly(start, end, first_ts, last_ts), float(drawdown or 0)),
         water=metrics.under_water(curve.ts, curve.equity, start),
         exposure=metrics.exposure(curve.ts, curve.equity, samples.exposure),
         hold=_hold(curve, info),
-        stats=trade_stats(trades, info.reporting_asset),
+        stats=stats,
         trades=tuple(trades),
-        denials=_denials(record.risk_events, info.instruments),
+        denials=denials_of(record.risk_events, info.instruments),
         denied_orders=sum(o.state == "denied" for o in record.orders),
-        halts=_halts(record.risk_events),
-        instruments=_instruments(record, trades),
-        positions=known.open_positions if summary else _open_positions(record.positions, info),
+        halts=halts_of(record.risk_events),
+        instruments=instruments_of(record, trades),
+        positions=open_positions_of(record.positions, info) if known.open_positions is None else known.open_positions,
         months=tuple(metrics.monthly_returns(curve.ts, curve.equity, start)),
         curve=curve,
         uncovered=_uncovered(known),
@@ -256,10 +220,37 @@ def _curve(samples: EquityCurve) -> Curve:
     )
 
 
-def _end_units(known: Summary, info: RunInfo, curve: Curve) -> int:
-    if known.end_equity is not None:
-        return int(known.end_equity.scaleb(info.reporting_scale))
-    return int(curve.equity[-1]) if len(curve.equity) else info.start_equity
+def _period(known: Summary, record: RunRecord) -> tuple[int | None, int | None]:
+    """First and last time of the market: as the engine said, else of everything that carries one; never the clock's."""
+    times = list(_times(record))
+    return known.first_ts or min(times, default=None), known.last_ts or max(times, default=None)
+
+
+def _times(record: RunRecord) -> Iterator[int]:
+    for order in record.orders:
+        yield from (order.ts, order.updated_ts)
+    yield from (row.ts for rows in (record.fills, record.risk_events) for row in rows)
+    yield from map(int, record.equity.ts[[0, -1]] if len(record.equity.ts) else ())
+
+
+def _last_known(curve: Curve, info: RunInfo) -> KnownEquity | None:
+    if not len(curve.ts):
+        return None
+    return KnownEquity(int(curve.ts[-1]), from_units(int(curve.equity[-1]), info.reporting_scale))
+
+
+def _net_return(start: int, end: int | None) -> Stat:
+    if end is None:
+        return Stat(None, NO_END)
+    return Stat((end - start) / start) if start > 0 else Stat(None, "no equity at the start")
+
+
+def _yearly(start: int, end: int | None, first_ts: int | None, last_ts: int | None) -> Stat:
+    if end is None:
+        return Stat(None, NO_END)
+    if first_ts is None or last_ts is None:
+        return Stat(None, "no market event")
+    return metrics.yearly_return(start, end, last_ts - first_ts)
 
 
 def _ratio(value: Fraction) -> Decimal:
@@ -300,73 +291,15 @@ def _sum_scaled(by_scale: Mapping[int, int]) -> Decimal:
         return sum((from_units(units, scale) for scale, units in by_scale.items()), Decimal(0))
 
 
-def _turnover(traded: Decimal | None, mean_units: float, scale: int) -> Stat:
+def _turnover(traded: Decimal | None, equity: Ints, scale: int) -> Stat:
     if traded is None:
         return Stat(None, "fills in several assets")
+    if len(equity) < 2:
+        return Stat(None, "fewer than two equity samples")
+    mean_units = float(equity.mean())
     if mean_units <= 0:
         return Stat(None, "no positive mean equity")
     return Stat(float(traded) / (mean_units / 10**scale))
-
-
-def _denials(events: Sequence[RiskEventRow], instruments: Sequence[Instrument]) -> tuple[Denial, ...]:
-    counts = Counter(e.rule for e in events if e.action == "denied")
-    first: dict[str, RiskEventRow] = {}
-    for event in events:
-        if event.action == "denied":
-            first.setdefault(event.rule, event)
-    return tuple(
-        Denial(rule, count, e.measured, e.limit, e.unit, instruments[e.instrument].symbol, e.ts)
-        for rule, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        for e in (first[rule],)
-    )
-
-
-def _halts(events: Sequence[RiskEventRow]) -> tuple[Halt, ...]:
-    return tuple(
-        Halt(e.ts, e.note.partition(":")[0], e.rule, e.measured, e.limit) for e in events if e.action == "halt"
-    )
-
-
-def _instruments(record: RunRecord, trades: Sequence[Trade]) -> tuple[InstrumentRow, ...]:
-    rows = []
-    by_symbol: dict[str, list[Trade]] = {}
-    for trade in trades:
-        by_symbol.setdefault(trade.symbol, []).append(trade)
-    for index, instrument in enumerate(record.info.instruments):
-        orders = [o for o in record.orders if o.instrument == index]
-        fills = [f for f in record.fills if f.instrument == index]
-        own = by_symbol.get(instrument.symbol, [])
-        denied = sum(o.state == "denied" for o in orders)
-        rows.append(
-            InstrumentRow(
-                instrument.symbol,
-                instrument.quote,
-                len(orders) - denied,
-                denied,
-                len(fills),
-                len(own),
-                Stat(sum(t.pnl > 0 for t in own) / len(own)) if own else Stat(None, "no trade"),
-                sum((t.pnl for t in own), Decimal(0)),
-                from_units(sum(f.fee_quote_units for f in fills), instrument.quote_scale),
-                from_units(sum(f.cost_units for f in fills), instrument.quote_scale),
-            )
-        )
-    return tuple(rows)
-
-
-def _open_positions(rows: Sequence[PositionRow], info: RunInfo) -> tuple[OpenPosition, ...]:
-    """What was open when the journal stops; nobody said at which price."""
-    out = []
-    for row in rows:
-        if row.lots:
-            instrument = info.instruments[row.instrument]
-            quantity = instrument.quantity(row.lots)
-            cost = from_units(row.entry_cost_units, instrument.quote_scale)
-            with localcontext() as context:
-                context.prec = 28
-                average = cost / abs(quantity * instrument.multiplier)
-            out.append(OpenPosition(symbol=instrument.symbol, quantity=quantity, average_entry=average))
-    return tuple(out)
 
 
 def _uncovered(known: Summary) -> str:

@@ -17,9 +17,20 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from . import wording as w
-from .figures import annualisation, costs, key_figures, missing, places_of, rules_in_force, versions
+from .figures import (
+    annualisation,
+    costs,
+    key_figures,
+    missing,
+    open_title,
+    period,
+    places_of,
+    rules_in_force,
+    sign_of,
+    versions,
+)
 from .files import write_text
-from .model import Report
+from .model import NO_END, Report
 from .page_charts import curve_charts, hover_data, month_table, trade_histogram
 from .trades import Trade
 
@@ -88,24 +99,23 @@ def _view(report: Report, zone: tzinfo) -> dict[str, Any]:
         "mode": info.mode,
         "ended": "" if report.reason == "finished" else _clean(report.reason),
         "unguarded": info.unguarded,
-        "period": f"{w.clock(report.first_ts, zone)} to {w.clock(report.last_ts, zone)}",
-        "length": w.days_text(report.first_ts, report.last_ts),
-        "bars": f", bars of {w.duration(info.interval_ns)}" if info.interval_ns else "",
+        "period": period(report, zone, "to"),
+        "open_title": open_title(report),
         "symbols": [_clean(row.symbol) for row in report.instruments],
         "run_id": _clean(info.run_id),
         "asset": _clean(report.asset),
         "zone": w.zone_name(zone),
-        "samples": len(report.curve.ts),
+        "samples": w.counted(len(report.curve.ts), "equity sample"),
         "tiles": _tiles(report),
         "charts": curve_charts(report, zone),
         "data": hover_data(report, zone),
-        "blocks": key_figures(report),
+        "blocks": key_figures(report, zone),
         "missing": missing(report),
         "month_names": _MONTHS,
         "months": month_table(report.months),
         "histogram": trade_histogram(report.trades),
         "denials": _denials(report, zone),
-        "denied_line": f"{w.count(report.denied_orders)} of {w.count(report.denied_orders + report.orders)} orders",
+        "denied_line": f"{w.count(report.denied_orders)} of {w.counted(report.denied_orders + report.orders, 'order')}",
         "halts": [
             {"at": w.clock(h.ts, zone)} | {n: _clean(getattr(h, n)) for n in ("mode", "rule", "measured", "limit")}
             for h in report.halts
@@ -135,15 +145,16 @@ def _clean_pairs(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def _tiles(report: Report) -> list[dict[str, Any]]:
     places, stats = places_of(report), report.stats
-    tone = (report.net_pnl > 0) - (report.net_pnl < 0)
+    returns = w.counted(len(report.ratios.returns.values), "return")
+    tone = sign_of(report.net_pnl)
     hold = f"buy and hold {w.percent(report.hold.net_return.value, sign=True)}" if report.hold else ""
     water = f"under water {w.percent(report.water.share, places=0)} of the time" if report.water else ""
     return [
         {
             "name": "net P&L",
-            "text": w.amount(report.net_pnl, places, sign=True),
+            "text": "n/a" if report.net_pnl is None else w.amount(report.net_pnl, places, sign=True),
             "tone": tone,
-            "note": f"{_clean(report.asset)}, after fees",
+            "note": f"{_clean(report.asset)}, after fees" if report.whole else NO_END,
         },
         {"name": "return", "text": w.percent(report.net_return.value, sign=True), "tone": tone, "note": hold},
         {"name": "max drawdown", "text": w.percent(report.max_drawdown), "tone": 0, "note": water},
@@ -151,7 +162,7 @@ def _tiles(report: Report) -> list[dict[str, Any]]:
             "name": "Sharpe",
             "text": "n/a" if report.ratios.sharpe.value is None else w.ratio(report.ratios.sharpe.value),
             "tone": 0,
-            "note": report.ratios.sharpe.note or f"{w.count(len(report.ratios.returns.values))} returns, 365-day year",
+            "note": report.ratios.sharpe.note or f"{returns}, 365-day year",
         },
         {
             "name": "trades",
@@ -163,7 +174,7 @@ def _tiles(report: Report) -> list[dict[str, Any]]:
             "name": "fees",
             "text": "n/a" if report.fee_total is None else w.amount(report.fee_total, places),
             "tone": 0,
-            "note": f"{w.count(report.fills)} fills",
+            "note": w.counted(report.fills, "fill"),
         },
     ]
 
@@ -264,8 +275,8 @@ def _run(report: Report) -> list[tuple[str, str]]:
     if info.history_hash:
         rows.append(("history hash", info.history_hash))
     rows += [("strategy", f"{name}: {use}") for name, use in info.strategies.items()]
-    if report.wall_s is not None:
+    if report.wall_s is not None and report.events is not None and report.wakes is not None:
         speed = f", {w.count(round(report.events_per_s))} a second" if report.events_per_s else ""
-        rows.append(("replayed", f"{w.count(report.events)} events in {report.wall_s:.2f} s{speed}"))
+        rows.append(("replayed", f"{w.counted(report.events, 'event')} in {report.wall_s:.2f} s{speed}"))
         rows.append(("strategy calls", w.count(report.wakes)))
     return rows

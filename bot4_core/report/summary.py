@@ -15,6 +15,8 @@ from ..errors import StoreError
 
 #: What a run without RUN_END is called.
 UNFINISHED = "interrupted: the journal has no end of this run"
+#: The same while its bot still trades.
+RUNNING = "running: what its journal holds so far"
 
 
 class OpenPosition(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +35,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         reason: how the run ended: finished, interrupted, ``halted: ...`` or ``failed: ...``.
         events: market events replayed; ``wakes`` how often the strategy was called.
-        end_equity: amount of the reporting asset.
+        end_equity: amount of the reporting asset; None when the run was closed as lost, of which nobody knows it.
         max_drawdown: deepest drop below the peak at any event, a ratio.
         first_ts, last_ts: of the events, UTC ns.
         wall_s, events_per_s: how long it took.
@@ -45,12 +47,17 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     wakes: int = 0
     end_equity: Decimal | None = None
     max_drawdown: Decimal | None = None
-    open_positions: tuple[OpenPosition, ...] = ()
+    open_positions: tuple[OpenPosition, ...] | None = None
     first_ts: int = 0
     last_ts: int = 0
     wall_s: float | None = None
     events_per_s: float | None = None
     uncovered_lot_ns: Any = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether the engine wrote it at the run's own end, and not the next start for a run that was lost."""
+        return self.end_equity is not None
 
 
 def read_summary(blob: Mapping[str, Any] | None) -> Summary | None:

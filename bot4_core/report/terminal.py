@@ -13,7 +13,17 @@ from rich.text import Text
 
 from . import wording as w
 from .blocks import TO_ASCII, bar, block_rows, resample, resample_extreme
-from .figures import Figure, annualisation, costs, key_figures, missing, rules_in_force
+from .figures import (
+    Figure,
+    annualisation,
+    costs,
+    key_figures,
+    missing,
+    open_title,
+    period,
+    rules_in_force,
+    sign_of,
+)
 from .model import Report
 from .trades import Trade
 
@@ -57,14 +67,14 @@ def _sections(report: Report, width: int, zone: tzinfo, db: str) -> Iterable[Ren
     yield from _head(report, zone)
     yield _curves(report, width)
     yield Text()
-    yield _figures(report, width)
+    yield _figures(report, width, zone)
     parts: tuple[tuple[str, Callable[[], RenderableType | None]], ...] = (
         ("Instruments", lambda: _instruments(report)),
         ("Trades", lambda: _trades(report, width, zone)),
         ("Denied by the gate", lambda: _denials(report, width, zone)),
         ("Stopped", lambda: _halts(report, zone)),
         ("Costs", lambda: _pairs(costs(report))),
-        ("Open at the end", lambda: _positions(report)),
+        (open_title(report), lambda: _positions(report)),
         ("Fill rules in force", lambda: _pairs(rules_in_force(report))),
         ("Limits in force", lambda: _limits(report)),
         ("How it was measured", lambda: _pairs(annualisation(report))),
@@ -87,9 +97,7 @@ def _head(report: Report, zone: tzinfo) -> Iterable[RenderableType]:
     yield title
     symbols = [w.printable(row.symbol, 20) for row in report.instruments]
     named = ", ".join(symbols[:7]) + (f" and {len(symbols) - 7} more" if len(symbols) > 7 else "")
-    period = f"{w.clock(report.first_ts, zone)} → {w.clock(report.last_ts, zone)} {w.zone_name(zone)}"
-    bars = f", bars of {w.duration(info.interval_ns)}" if info.interval_ns else ""
-    yield Text(f"{period} ({w.days_text(report.first_ts, report.last_ts)}{bars})", style="dim")
+    yield Text(period(report, zone, "→"), style="dim")
     yield Text(named, style="dim")
     if info.unguarded:
         yield Text("UNGUARDED: the core's position, drawdown and stop limits were switched off", style="bold red")
@@ -101,7 +109,7 @@ def _curves(report: Report, width: int) -> RenderableType:
     places = w.places_for(report.start_equity, report.info.reporting_scale)
     curve = report.curve
     if len(curve.ts) < 2:
-        return Text(f"no curve: {len(curve.ts)} equity samples", style="dim")
+        return Text(f"no curve: {w.counted(len(curve.ts), 'equity sample')}", style="dim")
     chart = width - 14 - 21
     grid = Table.grid(padding=(0, 1), pad_edge=False)
     for column in (13, chart, 20):
@@ -128,8 +136,8 @@ def _curves(report: Report, width: int) -> RenderableType:
     return grid
 
 
-def _figures(report: Report, width: int) -> RenderableType:
-    blocks = key_figures(report)
+def _figures(report: Report, width: int, zone: tzinfo) -> RenderableType:
+    blocks = key_figures(report, zone)
     grid = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
     room = width - 2 * (len(blocks) - 1)
     cells = []
@@ -246,7 +254,7 @@ def _denials(report: Report, width: int, zone: tzinfo) -> RenderableType | None:
             w.short_clock(denial.ts, zone),
         )
     attempts = report.denied_orders + report.orders
-    line = f"{w.count(report.denied_orders)} of {w.count(attempts)} orders were refused before they were sent"
+    line = f"{w.count(report.denied_orders)} of {w.counted(attempts, 'order')} refused before being sent"
     return Group(table, Text(line, style="dim"))
 
 
@@ -304,10 +312,10 @@ def _run(report: Report, db: str) -> RenderableType:
     if info.history_hash:
         rows.append(("history hash", info.history_hash))
     rows.append(("seed", str(info.seed)))
-    if report.wall_s is not None:
+    if report.wall_s is not None and report.events is not None and report.wakes is not None:
         speed = f", {w.count(round(report.events_per_s))} a second" if report.events_per_s else ""
-        events = f"{w.count(report.events)} events, {w.count(report.wakes)} wakes in {report.wall_s:.2f} s{speed}"
-        rows.append(("replayed", events))
+        events = f"{w.counted(report.events, 'event')}, {w.counted(report.wakes, 'wake')}"
+        rows.append(("replayed", f"{events} in {report.wall_s:.2f} s{speed}"))
     run = w.printable(info.run_id, 64)
     rows.append(("next", f"bot4 report {run}{db} --html report.html"))
     rows.append(("", f"bot4 report {run}{db} --csv trades.csv"))
@@ -317,5 +325,5 @@ def _run(report: Report, db: str) -> RenderableType:
     return shown
 
 
-def _tone(value: Decimal) -> str:
-    return _TONE[(value > 0) - (value < 0)]
+def _tone(value: Decimal | None) -> str:
+    return _TONE[sign_of(value)]

@@ -138,6 +138,11 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+def counted(value: int, what: str) -> str:
+    """A number of things: ``1 fill``, ``2 fills``, ``1,200 fills``."""
+    return f"{count(value)} {what}{'' if value == 1 else 's'}"
+
+
 def printable(text: str, limit: int = 60) -> str:
     """Text of a stranger for one line of a terminal: control characters become ``?``, the end is cut with ``…``."""
     clean = "".join(c if c.isprintable() else "?" for c in text)

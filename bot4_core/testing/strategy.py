@@ -28,7 +28,7 @@ from ..domain.instrument import Instrument
 from ..domain.money import Rounding, parse_decimal
 from ..engine.assemble import assemble
 from ..engine.backtest import run_backtest
-from ..errors import ConfigError, Mistake
+from ..errors import ConfigError, Mistake, StoreError
 from ..history.file import write_history
 from ..journal.reading import RunRecord
 from ..journal.rows import FillRow, OrderRow, RoundTripRow
@@ -82,7 +82,9 @@ class StrategyRun:
 
     @property
     def end_equity(self) -> Decimal:
-        """Equity at the end, in the reporting asset."""
+        """Equity at the end, in the reporting asset; StoreError when the run did not come to its end."""
+        if self.report.end_equity is None:
+            raise StoreError(f"the run has no equity at its end: {self.report.reason}")
         return self.report.end_equity
 
 

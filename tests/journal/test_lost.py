@@ -60,7 +60,16 @@ def test_it_says_what_the_run_left_and_ends_its_journal(store: Store) -> None:
     record = store.load("run-1")
     end = list(store.records("run-1"))[-1]
     assert record.row.finished
-    assert record.summary == {"reason": LOST_REASON, "events": 0, "wakes": 0, "closed_ns": NOW}
+    assert record.summary == {
+        "reason": LOST_REASON,
+        "closed_ns": NOW,
+        "open_positions": [
+            {"symbol": "BTC/USDT", "quantity": "0.00500", "average_entry": "40000"},
+            {"symbol": "SHIB/USDT", "quantity": "-1.0", "average_entry": "0.00012"},
+        ],
+        "first_ts": 0,
+        "last_ts": 7 * MINUTE,
+    }
     assert (end.seq, end.kind, end.ts, end.v) == (len(RECORDS) + 1, Kind.RUN_END, 7 * MINUTE, (0,) * 6)
     assert verify(store, "run-1").same
     assert close_lost_runs(store, "trend", NOW) == []
@@ -83,7 +92,7 @@ def test_it_tells_a_person_in_lines(sqlite_store: Store) -> None:
         f" record {len(RECORDS)} (1970-01-01 00:07:00 UTC) and was closed now",
         "run run-1 held 0.005 BTC/USDT, -1 SHIB/USDT; working orders: 2 entry, 2 stop, 1 target;"
         " on paper all of it ended with the run",
-        "run run-1 heard nothing of 1 orders it was about to send: 3",
+        "run run-1 heard nothing of 1 order it was about to send: 3",
     ]
 
 
@@ -91,6 +100,7 @@ def test_a_run_that_only_began_held_nothing(store: Store) -> None:
     write(store, "run-1", [])
     (lost,) = close_lost_runs(store, "trend", NOW)
     assert (lost.last_seq, lost.working_orders, lost.positions, lost.unknown_intents) == (0, {}, (), ())
+    assert store.load("run-1").summary == {"reason": LOST_REASON, "closed_ns": NOW, "open_positions": []}
     assert "held nothing; working orders: none" in str(lost)
     assert "heard nothing" not in str(lost)
 

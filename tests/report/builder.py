@@ -130,6 +130,15 @@ class Script:
         )
 
 
+def lost_script() -> Script:
+    """A run of one closed trade and an open position that was gone before its first sample."""
+    script = Script(mode="paper")
+    script.round_trip(START_NS, START_NS + MINUTE_NS, 2_000_000, 2_100_000, 1000, 7)
+    opened = script.intent(START_NS + 2 * MINUTE_NS, "buy", 300)
+    script.fill(START_NS + 2 * MINUTE_NS, opened, "buy", 2_000_000, 300, 5)
+    return script
+
+
 RULES = {
     "market orders": "open of the next bar plus half spread and slippage, at most 5 % of its volume (B-1)",
     "limit orders": "only when the bar trades through the price by a tick (B-2)",

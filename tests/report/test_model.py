@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from bot4_core.errors import StoreError
+from bot4_core.journal.lost import LOST_REASON
 from bot4_core.report import metrics
 from bot4_core.report.as_json import to_json
-from bot4_core.report.model import build
-from bot4_core.report.summary import UNFINISHED
+from bot4_core.report.model import NO_END, KnownEquity, build
+from bot4_core.report.summary import RUNNING, UNFINISHED
 
-from .builder import MINUTE_NS, ONE, START_NS, Script, instrument, simulated
+from .builder import MINUTE_NS, ONE, START_NS, Script, instrument, lost_script, simulated
 
 CONTRACT = {
     "run_id", "events", "wakes", "orders", "fills", "trades", "denied", "start_equity", "end_equity", "net_pnl",
@@ -101,9 +102,8 @@ def test_a_run_without_an_end_is_built_from_its_rows() -> None:
     script.sample(START_NS, 100_000 * ONE, 60 * ONE)
     script.sample(START_NS + MINUTE_NS, 99_000 * ONE, 60 * ONE)
     report = build(script.record())
-    assert not report.finished
     assert report.reason == UNFINISHED
-    assert report.end_equity == Decimal(99_000)
+    assert report.last_known == KnownEquity(START_NS + MINUTE_NS, Decimal(99_000))
     assert report.max_drawdown == Decimal("0.01")
     (position,) = report.positions
     assert (position.symbol, position.quantity, position.average_entry) == ("BTC/USDT", Decimal("0.003"), 20_000)
@@ -111,10 +111,46 @@ def test_a_run_without_an_end_is_built_from_its_rows() -> None:
     assert to_json(report)["result_hash"] == ""
 
 
+@pytest.mark.parametrize(
+    "summary",
+    [
+        None,
+        {"reason": LOST_REASON, "events": 0, "wakes": 0, "closed_ns": 1},  # as bot4 0.1 closed them
+        {"reason": LOST_REASON, "closed_ns": 1, "first_ts": START_NS, "last_ts": START_NS + 2 * MINUTE_NS},
+    ],
+)
+def test_of_a_run_without_a_clean_end_only_what_its_rows_prove_is_stated(summary: dict[str, object] | None) -> None:
+    report = build(lost_script().record(summary))
+    found = to_json(report)
+    for key in ("end_equity", "net_pnl", "net_return", "yearly_return", "max_drawdown", "events", "wakes", "turnover",
+                "last_known_equity", "last_known_ts", "sharpe"):  # fmt: skip
+        assert found[key] is None, key
+    assert (found["realised_pnl"], found["fees"], found["fills"]) == ("9.99999986", "0.00000019", 3)
+    assert (found["first_ts"], found["last_ts"]) == (START_NS, START_NS + 2 * MINUTE_NS)
+    assert [(p.symbol, p.quantity, p.average_entry) for p in report.positions] == [
+        ("BTC/USDT", Decimal("0.003"), 20_000)
+    ]
+    assert report.net_return.note == NO_END
+
+
+def test_the_last_sample_of_a_lost_run_is_known_but_is_no_end() -> None:
+    script = lost_script()
+    script.sample(START_NS, 100_000 * ONE)
+    found = to_json(build(script.record({"reason": LOST_REASON, "closed_ns": 1})))
+    assert (found["last_known_equity"], found["last_known_ts"]) == ("100000.00000000", START_NS)
+    assert (found["end_equity"], found["net_pnl"], found["max_drawdown"]) == (None, None, None)
+
+
+def test_a_run_that_goes_on_says_so() -> None:
+    assert build(lost_script().record(), running=True).reason == RUNNING
+    assert build(lost_script().record({"reason": "finished", "end_equity": "1"}), running=True).reason == "finished"
+
+
 def test_an_empty_run_is_a_report_too() -> None:
     report = build(Script().record())
     found = to_json(report)
-    assert (found["trades"], found["net_pnl"], found["max_drawdown"]) == (0, "0.00000000", "0")
+    assert (found["trades"], found["net_pnl"], found["max_drawdown"]) == (0, None, None)
+    assert (found["first_ts"], found["last_ts"], found["realised_pnl"]) == (None, None, "0")
     assert found["sharpe"] is None
     assert found["fill_rate"] is None
     assert report.hold is None

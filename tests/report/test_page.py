@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from bot4_core.errors import ConfigError
+from bot4_core.journal.lost import LOST_REASON
 from bot4_core.report import page
 from bot4_core.report.model import build
 from bot4_core.report.page import render_html, write_html
 
-from .builder import ONE, START_NS, Script, instrument, simulated
+from .builder import ONE, START_NS, Script, instrument, lost_script, simulated
 from .test_terminal import RUNS
 
 VOID = {"meta", "input", "br", "img"}
@@ -158,3 +159,10 @@ def test_the_page_replaces_an_old_one_whole(tmp_path: Path) -> None:
 
 def test_a_big_run_makes_a_page_of_bounded_size() -> None:
     assert len(render_html(build(simulated(symbols=7, days=400)))) < 2_000_000
+
+
+def test_a_lost_run_states_no_money_that_nobody_knows() -> None:
+    page = render_html(build(lost_script().record({"reason": LOST_REASON, "closed_ns": 1})))
+    assert "Open at the last record" in page
+    assert "No curve: 0 equity samples." in page
+    assert page.count("n/a</strong>") == 4  # net P&L, return, max drawdown, Sharpe

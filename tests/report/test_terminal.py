@@ -10,11 +10,12 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from bot4_core.journal.lost import LOST_REASON
 from bot4_core.journal.reading import RunRecord
 from bot4_core.report.model import build
 from bot4_core.report.terminal import render_terminal
 
-from .builder import MINUTE_NS, ONE, START_NS, Script, instrument, simulated
+from .builder import MINUTE_NS, ONE, START_NS, Script, instrument, lost_script, simulated
 
 
 def shown(record: RunRecord, width: int = 80, **options: object) -> str:
@@ -28,7 +29,8 @@ def halted() -> RunRecord:
     script.sample(START_NS, 100_000 * ONE)
     script.sample(START_NS + MINUTE_NS, 84_000 * ONE)
     script.halt(START_NS + MINUTE_NS, "killed", "drawdown", "0.16", "0.15")
-    return script.record({"reason": "halted: drawdown: 0.16, allowed 0.15", "max_drawdown": "0.16"})
+    reason = "halted: drawdown: 0.16, allowed 0.15"
+    return script.record({"reason": reason, "end_equity": "84000", "max_drawdown": "0.16"})
 
 
 def negative() -> RunRecord:
@@ -52,13 +54,14 @@ def foreign() -> RunRecord:
     script.deny(START_NS, ("règle [red]", "1\n2", "0", ""))
     script.sample(START_NS, 100_000 * ONE)
     script.sample(START_NS + 1, 100_001 * ONE)
-    return script.record({"reason": "finished"})
+    return script.record({"reason": "finished", "end_equity": "100001"})
 
 
 RUNS = {
     "seven": lambda: simulated(symbols=7, days=40),
     "empty": lambda: Script().record(),
     "halted": halted,
+    "lost": lambda: lost_script().record({"reason": LOST_REASON, "closed_ns": 1}),
     "negative": negative,
     "huge": huge,
     "foreign": foreign,
@@ -157,3 +160,26 @@ def test_times_are_utc_unless_asked_otherwise() -> None:
 def test_buy_and_hold_is_said_to_start_at_the_first_sample() -> None:
     text = " ".join(shown(simulated(days=40), width=120).split())
     assert "each held from its price in the first equity sample that has one, no fees" in text
+
+
+def test_a_lost_run_states_no_money_that_nobody_knows() -> None:
+    script = lost_script()
+    script.sample(START_NS, 100_000 * ONE)
+    text = shown(script.record({"reason": LOST_REASON, "closed_ns": 1}))
+    for figure in ("end", "net P&L", "return", "max drawdown"):
+        assert re.search(rf"\b{re.escape(figure)} +n/a", text), figure
+    assert re.search(r"last known +100,000\.00 ", text)
+    assert re.search(r"known at +22-08-01 00:00 ", text)
+    assert re.search(r"realised P&L +\+10\.00", text)
+    assert "end, net P&L, return, a year, Calmar: the journal has no figures of the run's end" in " ".join(text.split())
+    assert "recorded: 2022-08-01 00:00 → 2022-08-01 00:02 UTC (2 m, bars of 5 m)" in text
+    assert re.search(r"Open at the last record\n +quantity.*\n BTC/USDT +0\.003 +20,000 +— +—", text)
+    assert "no curve: 1 equity sample\n" in text
+    assert "in 3 fills" in text
+
+
+def test_a_run_that_recorded_nothing_has_no_period_and_no_wall_time() -> None:
+    text = shown(Script().record())
+    assert "no event of the market is recorded (bars of 5 m)" in text
+    assert "0 s" not in text
+    assert "in 0 fills" in text
