@@ -12,10 +12,10 @@ import attrs
 import click
 
 from ..config import Part, load_config, resolve
-from ..config.live import exposed
+from ..config.live import circumstances, exposed, refusals
 from ..domain.redaction import HIDDEN, hide, is_secret, without_password
 from ..engine.assemble import Assembly, assemble
-from ..errors import ConfigError
+from ..errors import ConfigError, Mistake
 from ..native.latch import Latch
 from .loading import load_plugins
 from .output import console, emit, json_option
@@ -47,12 +47,29 @@ def check(ctx: click.Context, bot: str, overrides: tuple[str, ...], as_json: boo
         errors = [{"line": one.line, "path": one.path, "message": one.message} for one in error.mistakes]
         emit({"ok": False, "errors": errors, "warnings": []}, True, lambda: None)
         ctx.exit(error.exit_code)
-    doubts = exposed(assembly.plan)
+    doubts = live_doubts(assembly)
     warnings = [{"line": one.line, "path": one.path, "message": one.message} for one in doubts]
     emit({"ok": True, "errors": [], "warnings": warnings}, as_json, lambda: _render(assembly))
     if not as_json:
         for one in doubts:
             click.echo(hide(f"warning: {one}"), err=True)
+
+
+def live_doubts(assembly: Assembly) -> list[Mistake]:
+    """What live trading would refuse of this bot, whoever starts it: of a paper bot, its secrets in plain sight.
+
+    Args:
+        assembly: of the config; nothing is changed.
+
+    Raises:
+        RefusedForSafety: the config file cannot be looked at any more.
+    """
+    config = assembly.plan.config
+    if config.bot.mode != "live":
+        return exposed(assembly.plan)
+    # as if a person at a terminal had given --live and the name: the rest is the config's
+    now = circumstances(config, assembly.limits, flag=True, tty=True, typed=config.bot.name)
+    return refusals(assembly.plan, now)
 
 
 def _render(assembly: Assembly) -> None:

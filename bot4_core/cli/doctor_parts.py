@@ -159,10 +159,10 @@ def plugins(wanted: frozenset[str]) -> Iterator[Finding]:
 def config(path: str) -> Iterator[Finding]:
     """A bot's config: it assembles, its secrets are found, and what live trading would refuse."""
     from ..config import load_config, resolve
-    from ..config.live import circumstances, exposed, refusals
     from ..config.secrets import secrets_of
     from ..engine.assemble import assemble
     from ..native.latch import Latch
+    from .check import live_doubts
     from .loading import load_plugins
 
     try:
@@ -177,11 +177,7 @@ def config(path: str) -> Iterator[Finding]:
     found = f"; {secrets} secret{'s' if secrets != 1 else ''} found" if secrets else ""
     yield Finding("config", "ok", f"{path}: bot {loaded.bot.name} ({loaded.bot.mode}) assembles{found}")
     yield _config_mode(loaded)
-    doubts = exposed(plan)
-    if loaded.bot.mode == "live":
-        name = loaded.bot.name
-        doubts = refusals(plan, circumstances(loaded, assembly.limits, flag=True, tty=True, typed=name))
-    for doubt in doubts:
+    for doubt in live_doubts(assembly):
         yield Finding("live trading", "warn", str(doubt))
 
 
@@ -226,7 +222,7 @@ def bot(folder: BotFolder) -> Iterator[Finding]:
     sight = look(folder)
     name = f"bot {folder.name}"
     run = f" (run {sight.manifest.run_id})" if sight.manifest is not None else ""
-    if sight.life in (Life.SILENT, Life.DIED) or (sight.trouble and sight.life is not Life.NEVER):
+    if sight.life in (Life.SILENT, Life.DIED, Life.FAILED) or (sight.trouble and sight.life is not Life.NEVER):
         yield Finding(name, "bad" if sight.life is Life.SILENT else "warn", explain(sight) + run)
     else:
         yield Finding(name, "ok", f"{sight.life.value}{run}")

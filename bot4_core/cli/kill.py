@@ -15,7 +15,8 @@ import click
 
 from ..errors import Bot4Error, one_line
 from ..native.latch import LatchInfo, Mode
-from ..state.folder import BotFolder, bot_folder
+from ..state.folder import BotFolder
+from .named import named_bot
 from .output import emit, json_option
 
 if TYPE_CHECKING:
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
 _MODES = {"killed": Mode.KILLED, "cancel-only": Mode.CANCEL_ONLY, "reduce-only": Mode.REDUCE_ONLY}
 #: a trader beats ten times a second
 _SILENT_S = 2.0
+_NO_REASON = "by hand"
 
 
 @click.command()
 @click.argument("bot")
-@click.option("--reason", default="by hand", show_default=True, help="Why; kept with the latch.")
+@click.option("--reason", default=_NO_REASON, show_default=True, help="Why; kept with the latch.")
 @click.option(
     "--mode",
     type=click.Choice(list(_MODES)),
@@ -42,25 +44,25 @@ def kill(bot: str, reason: str, mode: str, as_json: bool) -> None:
 
     Works on a bot that hangs or does not run. A stricter latch stays as it is. `bot4 resume BOT` releases it.
     """
-    folder = bot_folder(bot)
-    before, info = _set(folder, _MODES[mode], reason)
+    folder = named_bot(bot, "kill")
+    before, info = _set(folder, _MODES[mode], reason if reason.strip() else _NO_REASON)
     running = _running(folder)
     lines = list(_story(folder, before, info, running))
-    emit(
-        {
-            "bot": folder.name,
-            "latched": info.mode is not Mode.ACTIVE,
-            "mode": info.mode.name,
-            "seq": info.seq,
-            "who": info.who,
-            "reason": info.reason,
-            "ts": info.ts or None,
-            "running": running,
-            "message": "; ".join(lines),
-        },
-        as_json,
-        lambda: click.echo("\n".join(lines)),
-    )
+    answer = {
+        "bot": folder.name,
+        "latched": info.mode is not Mode.ACTIVE,
+        "mode": info.mode.name,
+        "seq": info.seq,
+        "who": info.who,
+        "reason": info.reason,
+        "ts": info.ts or None,
+        "running": running,
+        "message": "; ".join(lines),
+    }
+    try:
+        emit(answer, as_json, lambda: click.echo("\n".join(lines)))
+    except Bot4Error as error:  # on a full disk nobody may think that the kill failed
+        raise Bot4Error(f"{error}; {lines[0]}") from error
 
 
 def _set(folder: BotFolder, mode: Mode, reason: str) -> tuple[LatchInfo, LatchInfo]:

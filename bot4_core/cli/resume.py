@@ -8,14 +8,16 @@ from typing import Any
 
 import click
 
-from ..errors import RefusedForSafety, one_line
+from ..errors import RefusedForSafety
 from ..native.latch import Latch, LatchInfo, Mode
-from ..state.folder import BotFolder, bot_folder
+from ..state.folder import BotFolder
 from .kill import who
+from .named import named_bot
 from .output import emit, json_option
 
 #: longest answer that is read
 _MAX_ANSWER = 1024
+_MAX_SHOWN = 80
 
 
 @click.command()
@@ -27,7 +29,7 @@ def resume(bot: str, as_json: bool) -> None:
     The bot's name must be typed out; one line is read from the terminal, or from stdin. Anything else changes nothing
     and ends with code 6.
     """
-    folder = bot_folder(bot)
+    folder = named_bot(bot, "resume")
     latch = folder.open_latch()
     try:
         seen, before = latch.word, latch.info()
@@ -45,6 +47,7 @@ def resume(bot: str, as_json: bool) -> None:
 
 def _shown(folder: BotFolder, latch: Latch) -> list[str]:
     from .sight import look
+    from .status_data import counted
     from .status_text import MEANING, latch_story
 
     info, sight = latch.info(), look(folder)
@@ -58,7 +61,7 @@ def _shown(folder: BotFolder, latch: Latch) -> list[str]:
         held = sum(1 for one in now.positions if one.lots)
         lines.append(
             f"  when last seen: drawdown {now.drawdown_ppb / 10**7:.2f} %, worst {now.max_drawdown_ppb / 10**7:.2f} %;"
-            f" {held} positions, {now.working_orders} working orders"
+            f" {counted(held, 'position')}, {counted(now.working_orders, 'working order')}"
         )
     return lines
 
@@ -68,9 +71,11 @@ def _ask(name: str) -> None:
     typed = sys.stdin.buffer.readline(_MAX_ANSWER).decode("utf-8", "replace")
     if not sys.stdin.isatty():
         click.echo(err=True)  # nobody's Enter ended the line
-    if typed.removesuffix("\n").removesuffix("\r") != name:
-        given = f"{one_line(typed)!r}" if typed.strip() else "nothing"
-        raise RefusedForSafety(f"{name} stays latched: its name was not typed, but {given}; nothing was changed")
+    typed = typed.removesuffix("\n").removesuffix("\r")
+    if typed != name:
+        shown = repr(typed[:_MAX_SHOWN]) + ("…" if len(typed) > _MAX_SHOWN else "")  # a space too many is seen
+        given = f"its name was not typed, but {shown}" if typed else "nothing was typed"
+        raise RefusedForSafety(f"{name} stays latched: {given}; nothing was changed")
 
 
 def _after(folder: BotFolder, before: LatchInfo) -> list[str]:

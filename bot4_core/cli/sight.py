@@ -33,6 +33,7 @@ class Life(StrEnum):
     STOPPING = "stopping"
     SILENT = "not responding"
     STOPPED = "stopped"
+    FAILED = "failed"
     DIED = "died"
 
 
@@ -99,7 +100,7 @@ def _look(folder: BotFolder, latch: LatchInfo) -> Sight:
     elif view is None:
         life = Life.STOPPED if folder.segment_path.exists() else Life.NEVER
     else:
-        life = Life.STOPPED if view.segment.state is State.CLOSED else Life.DIED
+        life = _gone(view, snapshot)
     return Sight(
         name=folder.name,
         life=life,
@@ -120,6 +121,13 @@ def _beat_age(manifest: Manifest | None, snapshot: Snapshot | None) -> int | Non
     clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
     booted_ns = time.time_ns() - time.clock_gettime_ns(clock)
     return snapshot.heartbeat_age_ns if manifest.started_ns > booted_ns - _CLOCK_STEP_NS else None
+
+
+def _gone(view: BoardView, snapshot: Snapshot | None) -> Life:
+    """How a run ended whose process is gone; a segment stays open when its last records still wait in it."""
+    if snapshot is not None and snapshot.state.is_over:
+        return Life.FAILED if snapshot.state is RunState.FAILED else Life.STOPPED
+    return Life.STOPPED if view.segment.state is State.CLOSED else Life.DIED
 
 
 def _alive(snapshot: Snapshot | None, age: int | None) -> Life:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..state.folder import BotFolder, bot_folder, bot_folders
+from ..state.folder import BotFolder, bot_folders
+from .named import named_bot
 from .output import console, emit, json_option
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def status(bot: str | None, watch: bool, seconds: float | None, as_json: bool) -
     """
     if seconds is not None and not watch:
         raise click.UsageError("--for goes with --watch")
-    folder = bot_folder(bot) if bot is not None else None
+    folder = named_bot(bot, "status") if bot is not None else None
     if not watch:
         _once(folder, as_json)
         return

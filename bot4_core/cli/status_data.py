@@ -14,6 +14,8 @@ from .sight import SILENT_NS, Life, Sight
 
 #: drawdowns are counted in billionths
 PPB = 10**9
+#: a sink that died so often is no accident
+_MANY_RESTARTS = 3
 
 
 def as_json(sight: Sight) -> dict[str, Any]:
@@ -53,7 +55,8 @@ def _run_as_json(manifest: Manifest | None) -> dict[str, Any]:
 
 
 _FIGURES = ("consistent", "loop_lag_s", "market_ns", "events", "wakes", "positions", "orders", "equity", "start_equity",
-            "peak_equity", "drawdown", "max_drawdown", "recorder", "sink_restarts", "latency")  # fmt: skip
+            "peak_equity", "drawdown", "max_drawdown", "drawdown_limit", "recorder", "sink_restarts", "sinks_lost",
+            "latency")  # fmt: skip
 _NO_FIGURES = dict.fromkeys(_FIGURES)
 
 
@@ -80,6 +83,7 @@ def _figures(manifest: Manifest, now: Snapshot) -> dict[str, Any]:
         "peak_equity": from_units(now.peak_units, manifest.reporting_scale),
         "drawdown": Decimal(now.drawdown_ppb) / PPB,
         "max_drawdown": Decimal(now.max_drawdown_ppb) / PPB,
+        "drawdown_limit": manifest.drawdown_limit,
         "recorder": {
             "pid": now.recorder.pid or None,
             "heartbeat_age_s": now.recorder.heartbeat_age_ns / 10**9 if now.recorder.pid else None,
@@ -92,6 +96,7 @@ def _figures(manifest: Manifest, now: Snapshot) -> dict[str, Any]:
             "store_ok": now.recorder.store_ok,
         },
         "sink_restarts": now.sink_restarts,
+        "sinks_lost": now.sinks_lost,
         "latency": {
             stage: {"count": one.count, "p50_ns": one.p50, "p99_ns": one.p99, "max_ns": one.max, "errors": one.errors}
             for stage, one in now.latency.items()
@@ -130,6 +135,10 @@ def explain(sight: Sight) -> str:
     if sight.life is Life.SILENT:
         seen = sight.trouble or f"last heartbeat {beat}"
         return f"not responding: {process} holds the lock; {seen}; `bot4 kill {name}` works all the same"
+    if sight.life is Life.FAILED:
+        waits = backlog(sight.snapshot) if sight.snapshot is not None else 0
+        more = f"; {counted(waits, 'record')} not stored yet: `bot4 run` does that first" if waits else ""
+        return f"failed: its last run ended with an error; `bot4 runs` and its log tell which{more}"
     if sight.life is Life.NEVER:
         return "no run has left a segment here"
     return sight.trouble
@@ -150,7 +159,28 @@ def troubles(sight: Sight) -> list[str]:
         found.append("the journal's database refuses to write: no new risk is taken; see its log and `bot4 doctor`")
     if sight.running and now.recorder.pid and now.recorder.heartbeat_age_ns > SILENT_NS:
         found.append(f"the recorder says nothing for {age(now.recorder.heartbeat_age_ns)}: no intent becomes durable")
+    if sight.running:
+        found += _sink_troubles(manifest, now)
     return found
+
+
+def _sink_troubles(manifest: Manifest, now: Snapshot) -> list[str]:
+    """What the sinks cannot say themselves; the board counts them together."""
+    names = w.printable(", ".join(manifest.sinks), 200)
+    which = f"sink {names}" if len(manifest.sinks) == 1 else f"of the sinks {names}"
+    if now.sinks_lost:
+        lost = which if len(manifest.sinks) == 1 else f"{w.count(now.sinks_lost)} {which}"
+        return [f"{lost}: died too often and was given up until the bot is started again; see its log"]
+    if now.sink_restarts >= _MANY_RESTARTS:
+        again = f"had to be started again {w.count(now.sink_restarts)} times; see its log"
+        return [f"{which}: {again}" if len(manifest.sinks) == 1 else f"one {which}: {again}"]
+    return []
+
+
+def counted(number: int, what: str) -> str:
+    """``1 record``, ``2 records``; with another ending ``batch/batches``."""
+    one, _, many = what.partition("/")
+    return f"{w.count(number)} {one if number == 1 else many or one + 's'}"
 
 
 def age(ns: int | None) -> str:

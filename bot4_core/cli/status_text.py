@@ -11,21 +11,20 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..domain.limits import Limits
 from ..domain.money import from_units
 from ..native.latch import LatchInfo, Mode
 from ..report import wording as w
 from ..report.blocks import bar
 from ..state.board import Manifest, Snapshot
 from .sight import Life, Sight
-from .status_data import PPB, age, backlog, explain, held, troubles
+from .status_data import PPB, age, backlog, counted, explain, held, troubles
 
 _BAR = 20
 #: below this width the list of bots leaves out what `bot4 status BOT` shows too
 _WIDE = 100
 _SHOWN_RULES = 6
 _LIFE_STYLE = {Life.RUNNING: "bold green", Life.STARTING: "green", Life.STOPPING: "yellow", Life.SILENT: "bold red",
-               Life.DIED: "bold red"}  # fmt: skip
+               Life.FAILED: "bold red", Life.DIED: "bold red"}  # fmt: skip
 MEANING = {
     Mode.ACTIVE: "everything is allowed",
     Mode.REDUCE_ONLY: "only orders that shrink a position, and cancels",
@@ -39,10 +38,9 @@ def render_list(sights: Sequence[Sight], width: int) -> RenderableType:
     if not sights:
         return Text("no bot has started here yet; `bot4 run BOT.toml` starts one")
     wide = width >= _WIDE
-    columns: dict[str, Any] = {"bot": "left", "state": "left"}
-    columns |= {"mode": "left"} if wide else {}
-    columns |= {"latch": "left", "beat": "right", "equity": "right", "drawdown": "right", "pos": "right",
-                "working": "right"}  # fmt: skip
+    columns: dict[str, Any] = {"bot": "left", "state": "left", "mode": "left", "latch": "left"}
+    columns |= {"beat": "right"} if wide else {}  # the state judges it
+    columns |= {"equity": "right", "drawdown": "right", "pos": "right", "working": "right"}
     columns |= {"last run (UTC)": "left"} if wide else {}
     table = _table(columns)
     words: list[Text] = []
@@ -61,7 +59,9 @@ def _row(sight: Sight) -> dict[str, Text]:
     cells = {
         "bot": Text(_plain(sight.name), style="bold", overflow="ellipsis"),
         "state": Text(sight.life.value, style=_style(sight.life)),
-        "mode": Text(_plain(manifest.mode) if manifest is not None else "—"),
+        "mode": Text(_plain(manifest.mode), style="bold yellow" if manifest.mode == "live" else "")
+        if manifest is not None
+        else Text("—"),
         "latch": Text(_mode(sight.latch.mode), style="bold red" if latched else ""),
         "beat": Text(age(sight.beat_age_ns) if sight.running else "—"),
         "last run (UTC)": Text(w.short_clock(manifest.started_ns, UTC) if manifest is not None else "—"),
@@ -124,14 +124,16 @@ def _facts(sight: Sight, now_ns: int) -> Iterable[tuple[str, Text]]:
         yield "note", Text("what follows is what its last run showed last", "yellow")
     if now.version:
         market = f"{w.iso_utc(now.market_ns)}" if now.market_ns else "no event yet"
-        yield "market", Text(f"{market}; {w.count(now.events)} events, {w.count(now.wakes)} wakes")
+        yield "market", Text(f"{market}; {counted(now.events, 'event')}, {counted(now.wakes, 'wake')}")
         yield "equity", _equity(manifest, now)
-        yield "drawdown", _drawdown(now)
+        yield "drawdown", _drawdown(manifest, now)
         yield "orders", _orders(now)
-    yield "recorder", _recorder(now)
+    yield "recorder", _recorder(now, running=sight.running)
     if manifest.sinks:
-        again = f", restarted {now.sink_restarts} times" if now.sink_restarts else ""
-        yield "sinks", Text(w.printable(", ".join(manifest.sinks), 200) + again)
+        again = f", restarted {counted(now.sink_restarts, 'time')}" if now.sink_restarts else ""
+        lost = f", {w.count(now.sinks_lost)} GIVEN UP" if now.sinks_lost else ""
+        text = Text(w.printable(", ".join(manifest.sinks), 200)).append(again, style="yellow")
+        yield "sinks", text.append(lost, style="bold red")
     yield "config", Text(w.printable(manifest.source, 400))
     yield "journal", Text(w.printable(manifest.journal, 400))
     if not now.consistent:
@@ -164,18 +166,20 @@ def _equity(manifest: Manifest, now: Snapshot) -> Text:
     return text.append(f", peak {_money(now.peak_units, manifest)}")
 
 
-def _drawdown(now: Snapshot) -> Text:
-    limit = Limits().drawdown
-    assert limit is not None  # the core states one
-    share = now.drawdown_ppb / PPB / float(limit)
+def _drawdown(manifest: Manifest, now: Snapshot) -> Text:
+    text = Text(w.percent(Decimal(now.drawdown_ppb) / PPB).rjust(8))
+    worst = f"worst {w.percent(Decimal(now.max_drawdown_ppb) / PPB)}"
+    if manifest.drawdown_limit is None:
+        return text.append(f", {worst}; no limit is in force")
+    limit = Decimal(manifest.drawdown_limit)
+    share = float(Decimal(now.drawdown_ppb) / PPB / limit) if limit > 0 else 1.0
     style = "red" if share > 0.66 else "yellow" if share > 0.33 else "green"
-    text = Text(w.percent(Decimal(now.drawdown_ppb) / PPB).rjust(8)).append("  ")
-    text.append(bar(min(max(share, 0.0), 1.0), _BAR).ljust(_BAR, "·"), style=style)
-    return text.append(f"  of {w.percent(limit, places=0)}, worst {w.percent(Decimal(now.max_drawdown_ppb) / PPB)}")
+    text.append("  ").append(bar(min(max(share, 0.0), 1.0), _BAR).ljust(_BAR, "·"), style=style)
+    return text.append(f"  of {w.plain(limit * 100)} %, {worst}")
 
 
 def _orders(now: Snapshot) -> Text:
-    text = Text(f"{w.count(now.sent)} sent, {w.count(now.fills)} fills, {w.count(now.working_orders)} working")
+    text = Text(f"{w.count(now.sent)} sent, {counted(now.fills, 'fill')}, {w.count(now.working_orders)} working")
     text.append(f" ({w.count(now.working_entries)} of them entries); {w.count(now.approved)} approved")
     text.append(f", {w.count(now.denied)} denied")
     by_rule: Mapping[str, int] = now.denied_by_rule
@@ -186,17 +190,22 @@ def _orders(now: Snapshot) -> Text:
     return text
 
 
-def _recorder(now: Snapshot) -> Text:
+def _recorder(now: Snapshot, *, running: bool) -> Text:
     recorder = now.recorder
     if not recorder.pid:
-        return Text("not started yet", style="yellow")
-    text = Text(f"process {recorder.pid}, beat {age(recorder.heartbeat_age_ns)} ago; ")
+        return Text("not started yet", style="yellow") if running else Text("was never started")
+    beat = f"process {recorder.pid}, beat {age(recorder.heartbeat_age_ns)} ago; "
+    text = Text(beat if running else "ended with the run; ")
     behind = backlog(now)
-    text.append(f"{w.count(behind)} records behind" if behind else "nothing waits", style="yellow" if behind else "")
-    text.append(f", {w.count(recorder.records)} records in {w.count(recorder.batches)} batches; ")
-    text.append("store ok" if recorder.store_ok else "STORE FAILED", style="" if recorder.store_ok else "bold red")
+    waits = f"{counted(behind, 'record')} behind" if running else f"{counted(behind, 'record')} not stored yet"
+    text.append(waits if behind else "nothing waits", style="yellow" if behind else "")
+    text.append(f", {counted(recorder.records, 'record')} in {counted(recorder.batches, 'batch/batches')}")
+    if not recorder.store_ok:
+        text.append("; ").append("STORE FAILED", style="bold red")
+    elif running:
+        text.append("; store ok")
     if recorder.restarts:
-        text.append(f"; restarted {recorder.restarts} times", style="yellow")
+        text.append(f"; restarted {counted(recorder.restarts, 'time')}", style="yellow")
     return text
 
 

@@ -57,13 +57,13 @@ class Reading:
     @property
     def alive(self) -> bool:
         """Whether the trading process works: it has not ended, and said so less than two seconds ago."""
-        return self.now.state is not RunState.ENDED and self.now.heartbeat_age_ns < HEARTBEAT_LIMIT_NS
+        return not self.now.state.is_over and self.now.heartbeat_age_ns < HEARTBEAT_LIMIT_NS
 
     @property
     def illness(self) -> str:
         """Why the bot is not healthy, in one line; empty when it is."""
-        if self.now.state is RunState.ENDED:
-            return "the run has ended"
+        if self.now.state.is_over:
+            return "the run failed: see `bot4 runs`" if self.now.state is RunState.FAILED else "the run has ended"
         if not self.alive:
             return f"the trader has given no sign of life for {self.now.heartbeat_age_ns / _SECOND_NS:.1f} s"
         if not self.now.recorder.store_ok:
@@ -202,6 +202,8 @@ FIGURES: tuple[Figure, ...] = (
            _one(lambda now: now.recorder.restarts)),
     Figure("bot4_sink_restarts_total", "counter", "Times that a sink had to be started again.",
            _one(lambda now: now.sink_restarts)),
+    Figure("bot4_sinks_lost", "gauge", "Sinks that died too often and were given up.",
+           _one(lambda now: now.sinks_lost)),
     Figure("bot4_store_ok", "gauge", "1 while the journal's store takes records.",
            _one(lambda now: now.recorder.store_ok)),
     Figure("bot4_latch_mode", "gauge", "1 for the kill latch's mode, 0 for the others.", _modes),

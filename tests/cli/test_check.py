@@ -197,3 +197,20 @@ def test_every_plugin_of_the_repository_works() -> None:
     rows = {row["name"]: row for row in json.loads(result.stdout)["plugins"]}
     assert {name: rows[name]["status"] for name in NAMES} == dict.fromkeys(NAMES, "ok")
     assert rows["exchange-sim"]["offers"] == ["exchange:sim"]
+
+
+def test_what_live_trading_would_refuse_is_a_warning(folder: Path) -> None:
+    path = folder / "bot.toml"
+    path.write_text(path.read_text().replace('name = "demo"', 'name = "demo"\nmode = "live"'))
+    path.chmod(0o644)
+    result = check(folder)
+    assert result.exit_code == 0
+    mode, simulation = result.stderr.splitlines()
+    assert mode == f"warning: {path} has mode 0644: others can read or change it; chmod 600"
+    assert simulation.endswith("$.exchange.main.use: 'sim' replays a market: nothing there is live; set mode = 'paper'")
+    told = json.loads(check(folder, "--json").stdout)
+    assert told["ok"] is True
+    assert [one["path"] for one in told["warnings"]] == ["", "$.exchange.main.use"]
+    path.chmod(0o600)
+    assert len(check(folder).stderr.splitlines()) == 1
+    assert check(folder, "--set", 'bot.mode="paper"').stderr == ""

@@ -120,7 +120,13 @@ def test_what_reduce_only_means_is_said() -> None:
     assert "it sends only orders that shrink positions from now on" in done.stdout
 
 
-@pytest.mark.parametrize("reason", ["", "x" * 5000, "\x1b[31mred\x07", "é" * 300, "two\nlines", "[bold]"])
+@pytest.mark.parametrize("reason", ["", " \n"])
+def test_an_empty_reason_is_none_given(folder: BotFolder, reason: str) -> None:
+    assert told(bot4("kill", NAME, "--reason", reason, "--json"))["reason"] == "by hand"
+    assert folder.open_latch().info().reason == "by hand"
+
+
+@pytest.mark.parametrize("reason", ["x" * 5000, "\x1b[31mred\x07", "é" * 300, "two\nlines", "[bold]"])
 def test_any_reason_is_taken_and_shown_in_one_line(folder: BotFolder, reason: str) -> None:
     done = bot4("kill", NAME, "--reason", reason)
     assert done.returncode == 0
@@ -136,6 +142,44 @@ def test_a_bot_that_never_started_here_cannot_be_killed(folder: BotFolder) -> No
         assert len(done.stderr.splitlines()) == 1
         assert "known: trend-demo; did you mean 'trend-demo'?" in done.stderr
     assert [one.name for one in folder.path.parent.iterdir()] == [NAME]
+
+
+@pytest.mark.parametrize("verb", ["kill", "resume", "status"])
+def test_a_config_in_the_place_of_a_name_is_answered_with_its_bot(
+    folder: BotFolder, verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    bot4("init", "mybot")
+    config = str(Path("mybot") / "bot.toml")
+    done = bot4(verb, config)
+    assert done.returncode == 2
+    assert done.stderr == f"{config} is a config, and a bot is named here: bot4 {verb} trend-demo\n"
+    Path(config).write_text("no config", encoding="utf-8")
+    assert f"no bot named '{config}' has started here" in bot4(verb, config).stderr
+    assert mode(folder) is Mode.ACTIVE
+
+
+def test_a_name_in_the_wrong_case_is_suggested(folder: BotFolder) -> None:
+    assert "known: trend-demo; did you mean 'trend-demo'?" in bot4("kill", "TREND-DEMO").stderr
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_output_that_cannot_be_written_does_not_read_as_a_failed_kill(folder: BotFolder, unbuffered: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*BOT4, "kill", NAME],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("stdout cannot be written: No space left on device: what it was to say is lost; ")
+    assert f"; {NAME} is KILLED, set by " in line
+    assert mode(folder) is Mode.KILLED
 
 
 def test_a_wrong_mode_is_wrong_usage(folder: BotFolder) -> None:

@@ -81,7 +81,13 @@ def test_anything_but_the_name_changes_nothing_and_ends_with_6(folder: BotFolder
     done = bot4("resume", NAME, answer=answer)
     assert done.returncode == 6
     assert done.stdout == ""
-    assert done.stderr.splitlines()[-1].startswith(f"{NAME} stays latched: its name was not typed, but ")
+    last = done.stderr.splitlines()[-1]
+    typed = answer.removesuffix("\n")
+    if not typed:
+        assert last == f"{NAME} stays latched: nothing was typed; nothing was changed"
+    else:
+        shown = repr(typed) if len(typed) < 80 else repr(typed[:80]) + "…"
+        assert last == f"{NAME} stays latched: its name was not typed, but {shown}; nothing was changed"
     assert "\x1b" not in done.stderr
     assert folder.latch_path.read_bytes() == before
 

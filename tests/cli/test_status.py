@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -114,6 +115,55 @@ def test_a_position_without_a_stop_is_red_and_named(monkeypatch: pytest.MonkeyPa
     assert "\x1b[1;31m2 !\x1b[0m" in every
 
 
+def test_the_drawdown_is_shown_against_the_limit_in_force() -> None:
+    with board_of(drawdown_limit="0.0250"):
+        tight = " ".join(bot4("status", NAME).stdout.split())
+        assert told(NAME)["drawdown_limit"] == "0.0250"
+    assert re.search(r"drawdown 2\.21 % █+\S* ?·* of 2\.5 %, worst 3\.10 %", tight), tight
+    with board_of():
+        none = " ".join(bot4("status", NAME).stdout.split())
+        assert told(NAME)["drawdown_limit"] is None
+    assert "drawdown 2.21 %, worst 3.10 %; no limit is in force" in none
+
+
+@pytest.mark.parametrize(
+    ("sinks", "counts", "trouble"),
+    [
+        (("metrics",), {"sink_restarts": 2}, None),
+        (("metrics",), {"sink_restarts": 3}, "sink metrics: had to be started again 3 times; see its log"),
+        (("metrics", "tape"), {"sink_restarts": 9}, "one of the sinks metrics, tape: had to be started again 9 times"),
+        (("metrics",), {"sink_restarts": 7, "sinks_lost": 1}, "sink metrics: died too often and was given up"),
+        (("metrics", "tape"), {"sinks_lost": 1}, "1 of the sinks metrics, tape: died too often and was given up"),
+    ],
+)
+def test_a_sink_that_does_not_last_is_a_trouble(
+    sinks: tuple[str, ...], counts: dict[str, int], trouble: str | None
+) -> None:
+    with board_of(sinks=sinks) as board:
+        for name, value in counts.items():
+            board.count(name, value)
+        found, shown = told(NAME), bot4("status", NAME).stdout
+    assert found["sinks_lost"] == counts.get("sinks_lost", 0)
+    assert [one for one in found["troubles"] if "sink" in one][:1] == [
+        one for one in found["troubles"] if trouble is not None and one.startswith(trouble)
+    ]
+    assert (trouble is not None) == any("sink" in one for one in found["troubles"])
+    assert trouble is None or trouble in shown
+
+
+def test_one_of_a_thing_is_not_many() -> None:
+    with board_of() as board:
+        recorder = board.segment.counters["recorder"]
+        for name in ("records", "batches"):
+            recorder.set(recorder.index(name), 1)
+        board.count("sink_restarts", 1)
+        board.count("fills", 1)
+        shown = bot4("status", NAME).stdout
+    assert "1 record in 1 batch; store ok" in shown
+    assert "restarted 1 time\n" in shown
+    assert ", 1 fill, " in shown
+
+
 def test_names_from_outside_are_text_and_nothing_else() -> None:
     evil = "\x1b[31mred\x07[bold]x[/bold]"
     with board_of(run_id=evil, source=evil, journal=evil, sinks=(evil,), reporting_asset="[red]"):
@@ -133,7 +183,8 @@ def test_nothing_is_cut_off_at_usual_widths(columns: int) -> None:
     for text in (every, one):
         assert all(len(line) <= columns for line in text.splitlines())
     assert "98,765.43    2.21 %  2 !        3" in every
-    assert ("last run (UTC)" in every) == (columns == 120)
+    assert ("last run (UTC)" in every) == ("beat" in every) == (columns == 120)
+    assert [line.split()[2] for line in every.splitlines()[:2]] == ["mode", "paper"]
     assert "denied (position 6, order_rate 3, other 2)" in " ".join(one.split())
 
 

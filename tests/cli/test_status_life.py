@@ -40,6 +40,35 @@ def test_a_bot_that_ended_in_order_is_stopped() -> None:
     assert (found["state"], found["running"], found["message"]) == ("stopped", False, "")
 
 
+def test_a_run_that_failed_is_told_from_one_that_died() -> None:
+    with board_of(held=False) as board:
+        board.say(RunState.FAILED)
+        waiting = told(NAME)
+        board.count("next_seq", 499)
+        board.segment.close()
+        found, shown = told(NAME), bot4("status").stdout
+    assert (found["state"], found["running"]) == ("failed", False)
+    assert found["message"] == "failed: its last run ended with an error; `bot4 runs` and its log tell which"
+    assert waiting["message"].endswith("; 2 records not stored yet: `bot4 run` does that first")
+    assert f"{NAME}: failed: its last run ended with an error" in " ".join(shown.split())
+
+
+def test_a_run_that_said_its_end_did_not_die_though_its_segment_is_open() -> None:
+    with board_of(held=False) as board:
+        board.say(RunState.ENDED)
+        assert told(NAME)["state"] == "stopped"
+        board.say(RunState.STOPPING)
+        assert told(NAME)["state"] == "died"
+
+
+def test_the_recorder_of_a_run_that_is_over_is_not_shown_as_alive() -> None:
+    with board_of(held=False) as board:
+        board.say(RunState.ENDED)
+        shown = bot4("status", NAME).stdout
+    assert "ended with the run; 2 records not stored yet, 499 records in 40 batches\n" in shown
+    assert "store ok" not in shown
+
+
 def test_a_bot_that_never_left_a_segment_never_ran() -> None:
     folder_of()
     found = told(NAME)
