@@ -22,6 +22,8 @@ _HEALTHY_S = 10.0
 _LINE_BYTES = 16_384
 #: how long a process that was told to finish, and then to end, is waited for
 _TERMINATE_S = 2.0
+#: a line may begin with its level; one without is a warning, unless it says the same again
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 #: Decimals as JSON numbers, which their reader takes exactly (parse_float=Decimal)
 _ENCODE = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -64,6 +66,7 @@ class Companion:
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
         self._finishing = False
+        self._said = ""
 
     async def start(self) -> None:
         """Starts it and begins to watch it.
@@ -102,7 +105,8 @@ class Companion:
                 return
             delay_s = _DELAYS_S[failures - 1]
             when = f" in {delay_s:g} s" if delay_s else ""
-            self._log("WARNING", f"{self.name} {ending}; it is started again{when}")
+            # the log has each, a person at the terminal the first and the last
+            self._log("WARNING" if failures == 1 else "INFO", f"{self.name} {ending}; it is started again{when}")
             await asyncio.sleep(delay_s)
             if self._finishing:
                 return
@@ -126,7 +130,11 @@ class Companion:
             if not line:
                 break
             said = one_line(line.decode("utf-8", "replace")).removeprefix(f"{self.name}: ")
-            self._log("WARNING", f"{self.name}: {said}")
+            level, _, rest = said.partition(" ")
+            if level not in _LEVELS:
+                level, rest = "INFO" if said == self._said else "WARNING", said
+            self._said = said
+            self._log(level, f"{self.name}: {rest}")
         code = await process.wait()
         self.pid = 0
         return f"was killed by {_signal(-code)}" if code < 0 else f"ended with exit code {code}"

@@ -119,6 +119,31 @@ def test_one_that_dies_again_and_again_is_given_up_once(
     run(test())
 
 
+CHATTY = """
+import sys
+for line in ("INFO all is well", "the port is taken", "the port is taken", "ERROR out of paper"):
+    print(line, file=sys.stderr)
+sys.stdin.read()
+"""
+
+
+def test_what_it_says_has_the_level_it_names_and_is_no_news_twice(module: Callable[[str], str]) -> None:
+    async def test() -> None:
+        heard = Heard()
+        beside = Companion("beside", module(CHATTY), {}, heard)
+        await beside.start()
+        await heard.until(lambda: len(heard.lines) == 4)
+        assert heard.lines == [
+            ("INFO", "beside: all is well"),
+            ("WARNING", "beside: the port is taken"),
+            ("INFO", "beside: the port is taken"),
+            ("ERROR", "beside: out of paper"),
+        ]
+        await beside.finish(PATIENCE_S)
+
+    run(test())
+
+
 def test_one_that_does_not_finish_is_killed(module: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(companion_module, "_TERMINATE_S", 0.2)
 
