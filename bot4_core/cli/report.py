@@ -1,4 +1,4 @@
-"""``bot4 report``: a finished run as text, JSON, a page with charts, or its trades as CSV."""
+"""``bot4 report``: a run as text, JSON, a page with charts, or its trades as CSV."""
 
 from __future__ import annotations
 
@@ -23,14 +23,22 @@ def report(run: str, html: Path | None, csv: Path | None, url: str | None, tz: s
 
     With --html or --csv the file is written and named instead of the report.
     """
+    from ..errors import ConfigError
+    from ..journal.reading import UnknownRun
     from ..journal.store import Store, db_option, default_url
     from ..report.as_json import to_json
     from ..report.model import build
     from ..report.wording import zone_of
+    from .in_progress import in_progress
 
     zone = zone_of(tz)
     with Store.open(url or default_url(), mode="read") as store:
-        made = build(store.load(run))
+        try:
+            record = store.load(run)
+        except UnknownRun as error:  # the argument is wrong, not the journal
+            raise ConfigError(str(error)) from error
+    going_on = not record.row.finished and record.info.run_id in in_progress([record.info.bot])
+    made = build(record, running=going_on)
     if html is not None:
         from ..report.page import write_html
 

@@ -19,8 +19,9 @@ def runs(url: str | None, limit: int, tz: str | None, as_json: bool) -> None:
     from ..journal.store import Store, default_url
     from ..report.recent import recent_runs, render_runs, runs_as_json
     from ..report.wording import zone_of
+    from .in_progress import in_progress
 
     zone = zone_of(tz)
     with Store.open(url or default_url(), mode="read") as store:
-        found = recent_runs(store, limit)
+        found = recent_runs(store, limit, in_progress)
     emit(runs_as_json(found), as_json, lambda: render_runs(found, console(), zone))

@@ -19,6 +19,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from ..domain.redaction import is_secret, without_password
 from ..errors import StoreError
+from ..state.folder import state_dir
 
 #: "read" writes nothing; a backtest commits without waiting for the disk, paper and live wait (DECISIONS.md D-7).
 Access = Literal["read", "backtest", "paper", "live"]
@@ -75,6 +76,27 @@ def sqlite_file(url: sa.URL) -> Path | None:
     return Path(str(url.database))
 
 
+def default_file() -> Path:
+    """The journal of the state directory: ``journal.db`` in it."""
+    return state_dir() / "journal.db"
+
+
+def make_room(file: Path) -> None:
+    """Makes the state directory for its own journal; any other folder is the user's to make, and may be a mistake.
+
+    Raises:
+        StoreError: the folder is missing, or cannot be made.
+    """
+    if file.parent.is_dir():
+        return
+    if file.absolute() != default_file():
+        raise StoreError(f"cannot make journal {file}: its directory does not exist; choose another path")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StoreError(f"journal {file}: cannot make its directory: {error.strerror}") from error
+
+
 @contextmanager
 def one_line(url: sa.URL, doing: str) -> Iterator[None]:
     """Turns the database's errors into a StoreError of one line: no SQL, no parameters, no password."""
@@ -95,7 +117,7 @@ def connect(url: sa.URL, access: Access, *, busy_ms: int | None = None) -> sa.En
         busy_ms: longest wait for another writer's lock; None is 30 s in SQLite and no bound in PostgreSQL.
 
     Raises:
-        StoreError: SQLite is too old, a driver is missing, or a directory cannot be made.
+        StoreError: SQLite is too old, a driver is missing, or the file's directory is, or cannot be made.
     """
     if url.get_backend_name() == "sqlite" and sqlite3.sqlite_version_info < _SQLITE_MIN:
         raise StoreError(
@@ -104,10 +126,7 @@ def connect(url: sa.URL, access: Access, *, busy_ms: int | None = None) -> sa.En
         )
     file = sqlite_file(url)
     if file is not None and access != "read":
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise StoreError(f"journal {file}: cannot make its directory: {error.strerror}") from error
+        make_room(file)
     impatient: dict[str, Any] = {}
     if busy_ms is not None and url.get_backend_name() != "sqlite":
         impatient = {name: value for name, value in _PG_IMPATIENT.items() if name not in url.query}

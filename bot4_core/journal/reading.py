@@ -21,6 +21,10 @@ _Row = TypeVar("_Row", bound=msgspec.Struct)
 _CHUNK = 10_000
 
 
+class UnknownRun(StoreError):
+    """No run of a sound journal, or more than one, is meant by what somebody wrote."""
+
+
 class RunRow(msgspec.Struct, kw_only=True, frozen=True):
     """One line of the list of runs. ``summary`` is what the run was finished with, None for an unfinished run."""
 
@@ -106,7 +110,8 @@ def find_run(connection: sa.Connection, run: str) -> tuple[int, RunRow]:
         run: a run id, the beginning of one that no other run shares, or ``latest``.
 
     Raises:
-        StoreError: no such run, or several.
+        UnknownRun: no such run, or several.
+        StoreError: the latest of none.
     """
     query = sa.select(t.runs.c.id, *_RUN_COLUMNS)
     newest = query.order_by(t.runs.c.created_ns.desc(), t.runs.c.id.desc())
@@ -117,11 +122,13 @@ def find_run(connection: sa.Connection, run: str) -> tuple[int, RunRow]:
         if not found and run:
             begins = sa.func.substr(t.runs.c.run_id, 1, len(run)) == run
             found = connection.execute(newest.where(begins).limit(4)).mappings().all()
+    if not found and run == "latest":
+        raise StoreError("the journal holds no run yet")
     if not found:
-        raise StoreError("the journal holds no run yet" if run == "latest" else f"no run {run!r}: see bot4 runs")
+        raise UnknownRun(f"no run {run!r}: see bot4 runs")
     if len(found) > 1:
         names = ", ".join(row["run_id"] for row in found[:3]) + (", ..." if len(found) > 3 else "")
-        raise StoreError(f"several runs begin with {run!r}: {names}; write more of the id")
+        raise UnknownRun(f"several runs begin with {run!r}: {names}; write more of the id")
     return int(found[0]["id"]), _run_row(found[0])
 
 

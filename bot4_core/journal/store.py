@@ -13,10 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..errors import StoreError
-from ..state.folder import state_dir
 from . import reading
 from . import tables as t
-from .database import Access, bare, connect, one_line, parse_url, show, sqlite_file, writing
+from .database import Access, bare, connect, default_file, one_line, parse_url, show, sqlite_file, writing
 from .inserts import BulkInsert, Row
 from .reading import EquityCurve, RunRecord, RunRow, StoredRun
 from .records import Record, RunInfo
@@ -31,7 +30,7 @@ def default_url() -> str:
     Raises:
         ConfigError: as :func:`~bot4_core.state.folder.state_dir`.
     """
-    return sa.URL.create("sqlite", database=str(state_dir() / "journal.db")).render_as_string()
+    return sa.URL.create("sqlite", database=str(default_file())).render_as_string()
 
 
 def db_option(url: str | None) -> str:
@@ -67,7 +66,7 @@ class Store:
 
     @classmethod
     def open(cls, url: str, *, mode: Access, create: bool = True, busy_ms: int | None = None) -> Store:
-        """Opens the journal; a new SQLite file gets its tables here.
+        """Opens the journal; a new SQLite file gets its tables here, but no folder, unless it is the default journal.
 
         Args:
             url: ``sqlite:///FILE`` or ``postgresql+psycopg://USER@HOST/NAME``.
@@ -77,7 +76,7 @@ class Store:
                 30 s in SQLite, and as long as it takes in PostgreSQL.
 
         Raises:
-            StoreError: no journal there, its schema is older or newer, or the database cannot be used.
+            StoreError: no journal or no folder there, its schema is older or newer, or the database cannot be used.
         """
         parsed = parse_url(url)
         file = sqlite_file(parsed)

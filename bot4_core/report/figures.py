@@ -88,7 +88,7 @@ def _result(report: Report, zone: tzinfo) -> tuple[Figure, ...]:
 
 def _known(report: Report, places: int, zone: tzinfo) -> list[Figure]:
     """What stands in for the figures of the end."""
-    figures = [_money("realised P&L", report.realised, places, signed=True, without="trades in several assets")]
+    figures = [_money("realised", report.realised, places, signed=True, without="trades in several assets")]
     if report.last_known is None:
         return figures
     known = Figure("last known", w.amount(report.last_known.amount, places))

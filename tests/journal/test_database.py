@@ -37,7 +37,7 @@ def test_a_pragma_that_does_not_take_is_refused(tmp_path: Path, monkeypatch: pyt
 
 def test_a_file_that_cannot_use_wal_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "sqlite_file", lambda url: Path("/somewhere/j.db"))
-    monkeypatch.setattr(Path, "mkdir", lambda *a, **k: None)
+    monkeypatch.setattr(database, "make_room", lambda file: None)
     engine = connect(parse_url("sqlite://"), "backtest")  # a database in memory answers "memory"
     with pytest.raises(StoreError, match="journal_mode = memory, a journal needs wal"):
         engine.connect()

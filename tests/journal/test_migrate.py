@@ -148,7 +148,8 @@ def test_an_interrupted_migration_leaves_nothing(url: str, monkeypatch: pytest.M
     assert migrate.upgrade(url) == "0001"
 
 
-def test_processes_that_open_a_new_journal_at_once_agree(tmp_path: Path) -> None:
+def test_processes_that_open_a_new_journal_at_once_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOT4_STATE", str(tmp_path / "new"))  # whose folder they make, too
     code = (
         "import sys; from bot4_core.journal.store import Store\n"
         "sys.stdin.readline()\n"

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from bot4_core.domain.event import Kind
 from bot4_core.errors import StoreError
-from bot4_core.journal import migrate
+from bot4_core.journal import database, migrate
 from bot4_core.journal import tables as t
 from bot4_core.journal.records import Words
 from bot4_core.journal.store import Store, db_option, default_url
@@ -249,6 +249,32 @@ def test_the_default_journal_is_in_the_state_directory(tmp_path: Path, monkeypat
     assert default_url() == f"sqlite:///{tmp_path / 'state' / 'bot4' / 'journal.db'}"
 
 
+@pytest.mark.parametrize("folder", ["nope", "nope/deeper", "state/nope"])
+@pytest.mark.parametrize("relative", [False, True])
+def test_a_named_journal_makes_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, relative: bool
+) -> None:
+    monkeypatch.setenv("BOT4_STATE", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    file = Path(folder, "x.db") if relative else tmp_path / folder / "x.db"
+    for act in (lambda: Store.open(f"sqlite:///{file}", mode="paper"), lambda: migrate.upgrade(f"sqlite:///{file}")):
+        with pytest.raises(StoreError) as caught:
+            act()
+        assert str(caught.value) == f"cannot make journal {file}: its directory does not exist; choose another path"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_default_journal_makes_its_folder_when_named_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOT4_STATE", str(tmp_path / "a" / "state"))
+    Store.open(f"sqlite:///{tmp_path / 'a' / 'state' / 'journal.db'}", mode="backtest").close()
+    assert (tmp_path / "a" / "state" / "journal.db").is_file()
+    foreign = tmp_path / "file"
+    foreign.touch()
+    monkeypatch.setattr(database, "state_dir", lambda: foreign / "state")
+    with pytest.raises(StoreError, match="cannot make its directory: Not a directory"):
+        database.make_room(foreign / "state" / "journal.db")
+
+
 def test_reading_makes_no_file(tmp_path: Path) -> None:
     missing = tmp_path / "no" / "journal.db"
     for mode, create in (("read", True), ("backtest", False)):
@@ -299,7 +325,7 @@ def test_an_empty_postgresql_database_wants_an_upgrade(url: str) -> None:
         ("mysql://root@localhost/x", "mysql is not supported, only sqlite and postgresql"),
         ("journal.db", "a journal url reads sqlite:///FILE"),
         ("postgresql://me:s3cret@127.0.0.1:1/x?connect_timeout=2", "opening it"),
-        ("sqlite:////proc/nowhere/journal.db", "cannot make its directory"),
+        ("sqlite:////proc/nowhere/journal.db", "its directory does not exist; choose another path"),
     ],
 )
 def test_a_url_that_cannot_be_used_is_one_line_without_its_password(url: str, words: str) -> None:

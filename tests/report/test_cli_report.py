@@ -78,7 +78,7 @@ def test_latest_is_the_newest_and_a_prefix_must_be_one_run(journal: str, capsys:
     assert json.loads(Ran(capsys, "report", "latest", "--db", journal, "--json").out)["run_id"] == "b-1"
     assert json.loads(Ran(capsys, "report", "b", "--db", journal, "--json").out)["run_id"] == "b-1"
     ran = Ran(capsys, "report", "a", "--db", journal)
-    assert ran.code == 4
+    assert ran.code == 2
     assert "several runs" in ran.err
     assert len(ran.err.splitlines()) == 1
 
@@ -106,7 +106,7 @@ def test_an_unwritable_path_is_one_line(
 @pytest.mark.parametrize(
     ("args", "code", "part"),
     [
-        (("report", "zzz"), 4, "no run 'zzz'"),
+        (("report", "zzz"), 2, "no run 'zzz': see bot4 runs"),
         (("report", "a-1", "--tz", "Mars/Olympus"), 2, "unknown time zone"),
         (("report", "a-1", "--tz", "../../etc/passwd"), 2, "unknown time zone"),
         (("report",), 2, "RUN"),
@@ -128,6 +128,15 @@ def test_a_missing_journal_is_not_made(tmp_path: Path, capsys: pytest.CaptureFix
         assert ran.code == 4
         assert len(ran.err.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_latest_run_of_an_empty_journal_is_the_journals_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"sqlite:///{tmp_path / 'j.db'}"
+    Store.open(url, mode="backtest").close()
+    ran = Ran(capsys, "report", "latest", "--db", url)
+    assert (ran.code, ran.err) == (4, "the journal holds no run yet\n")
 
 
 def test_runs_lists_the_newest_first(journal: str, capsys: pytest.CaptureFixture[str]) -> None:
