@@ -194,16 +194,17 @@ def _recorder(now: Snapshot, *, running: bool) -> Text:
     recorder = now.recorder
     if not recorder.pid:
         return Text("not started yet", style="yellow") if running else Text("was never started")
-    beat = f"process {recorder.pid}, beat {age(recorder.heartbeat_age_ns)} ago; "
-    text = Text(beat if running else "ended with the run; ")
-    behind = backlog(now)
-    waits = f"{counted(behind, 'record')} behind" if running else f"{counted(behind, 'record')} not stored yet"
-    text.append(waits if behind else "nothing waits", style="yellow" if behind else "")
-    text.append(f", {counted(recorder.records, 'record')} in {counted(recorder.batches, 'batch/batches')}")
+    text = Text(
+        f"process {recorder.pid}, beat {age(recorder.heartbeat_age_ns)} ago" if running else "ended with the run"
+    )
     if not recorder.store_ok:
         text.append("; ").append("STORE FAILED", style="bold red")
     elif running:
         text.append("; store ok")
+    behind = backlog(now)
+    waits = f"{counted(behind, 'record')} behind" if running else f"{counted(behind, 'record')} not stored yet"
+    text.append("; ").append(waits if behind else "nothing waits", style="yellow" if behind else "")
+    text.append(f", {counted(recorder.records, 'record')} in {counted(recorder.batches, 'batch/batches')}")
     if recorder.restarts:
         text.append(f"; restarted {counted(recorder.restarts, 'time')}", style="yellow")
     return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -33,6 +34,7 @@ def state_dir() -> Path:
 
     Raises:
         ConfigError: it is not absolute, or something else than a directory.
+        Bot4Error: it is another user's.
     """
     named = os.environ.get(STATE_VARIABLE)
     path = Path(named or platformdirs.user_state_dir("bot4", appauthor=False))
@@ -40,13 +42,13 @@ def state_dir() -> Path:
         variable = STATE_VARIABLE if named else "XDG_STATE_HOME"
         raise ConfigError(f"{variable} names {str(path)!r}, another directory in each folder: make it absolute")
     try:
-        is_other = not path.is_dir() and (path.exists() or any(one.is_file() for one in path.parents))
-    except OSError:
-        is_other = False  # who uses it is told why it cannot be looked at
-    except ValueError as error:
-        raise ConfigError(f"{STATE_VARIABLE} names no path: {error}") from error
-    if is_other:
-        raise ConfigError(f"{path} is no directory: move it away, or set {STATE_VARIABLE}")
+        if path.is_dir():
+            if not os.access(path, os.R_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        elif path.exists() or any(one.is_file() for one in path.parents):
+            raise ConfigError(f"{path} is no directory: move it away, or set {STATE_VARIABLE}")
+    except OSError as error:
+        raise Bot4Error(f"{path}: cannot be looked into: {error.strerror}: {_FOREIGN}") from error
     return path
 
 

@@ -13,7 +13,7 @@ from bot4_core.cli import doctor_machine as machine
 from bot4_core.cli import doctor_parts as parts
 from bot4_core.cli.doctor_machine import Finding
 from bot4_core.native.latch import Mode
-from bot4_core.state.board import Board
+from bot4_core.state.board import Board, RunState
 from bot4_core.state.folder import BotFolder, state_dir
 from tests.state.broken import BREAKAGES
 from tests.state.trader import manifest
@@ -42,6 +42,15 @@ def test_a_bot_that_died_is_a_warning_and_one_that_hangs_is_bad() -> None:
     board.beat(time.monotonic_ns() - 99 * 10**9, 0)
     with folder.lock():
         assert bot(folder)[""].status == "bad"
+
+
+def test_a_run_that_failed_is_a_warning() -> None:
+    folder = bot_folder()
+    board = Board(folder.segment_path, manifest(NAME, os.getpid()))
+    board.say(RunState.FAILED)
+    board.segment.close()
+    found = bot(folder)[""]
+    assert (found.status, found.message.startswith("failed: its last run ended with an error;")) == ("warn", True)
 
 
 def test_a_damaged_segment_is_a_warning() -> None:

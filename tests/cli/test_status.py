@@ -159,7 +159,7 @@ def test_one_of_a_thing_is_not_many() -> None:
         board.count("sink_restarts", 1)
         board.count("fills", 1)
         shown = bot4("status", NAME).stdout
-    assert "1 record in 1 batch; store ok" in shown
+    assert " ago; store ok; 2 records behind, 1 record in 1 batch\n" in shown
     assert "restarted 1 time\n" in shown
     assert ", 1 fill, " in shown
 

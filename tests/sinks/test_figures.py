@@ -54,7 +54,7 @@ def trade(rig: Rig) -> None:
             "market_ns": time.time_ns() - 5 * 10**9, "events": 1001, "wakes": 102, "sent": 13, "approved": 14,
             "denied": 6, "fills": 9, "working_orders": 7, "working_entries": 3, "equity_units": 99_000_12345678,
             "peak_units": 100_500 * 10**8, "drawdown_ppb": 14_925_373, "max_drawdown_ppb": 20_000_000,
-            "next_seq": 60, "recorder_restarts": 2, "sink_restarts": 1,
+            "next_seq": 60, "recorder_restarts": 2, "sink_restarts": 1, "sinks_lost": 3,
         },
         {"position": 4, "a policy's own": 2},
         [(-25, 0, 4_000_000, -3 * 10**8, 5), (0, 0, 0, 0, 0)],
@@ -97,6 +97,7 @@ def test_every_figure_of_the_segment_is_shown_in_base_units(rig: Rig) -> None:
         "bot4_journal_records_total": 50,
         "bot4_recorder_restarts_total": 2,
         "bot4_sink_restarts_total": 1,
+        "bot4_sinks_lost": 3,
         "bot4_store_ok": 1,
         'bot4_latch_mode{mode="active"}': 1,
         'bot4_latch_mode{mode="killed"}': 0,
@@ -156,6 +157,10 @@ def test_a_trader_that_died_in_the_middle_of_a_set_of_figures_is_still_shown(rig
     [
         (lambda reading: reading, ""),
         (lambda reading: evolve(reading, now=evolve(reading.now, state=RunState.ENDED)), "the run has ended"),
+        (
+            lambda reading: evolve(reading, now=evolve(reading.now, state=RunState.FAILED)),
+            "the run failed: see `bot4 runs`",
+        ),
         (
             lambda reading: evolve(reading, now=evolve(reading.now, heartbeat_age_ns=2_100_000_000)),
             "the trader has given no sign of life for 2.1 s",
