@@ -7,7 +7,7 @@ import secrets
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from .output import emit, json_option
 if TYPE_CHECKING:
     from ..config.model import Config, Plan
     from ..engine.assemble import Assembly
-    from ..engine.launch import LiveOutcome
+    from ..engine.launch import Held, LiveOutcome
     from ..plugins import Registry
     from ..state.folder import BotFolder
 
@@ -58,7 +58,11 @@ def run(
     the journal holds.
     """
     for_s = _seconds(duration)
-    outcome, db_option = _run(Path(bot), overrides, live=live, flatten=flatten, for_s=for_s, db=db)
+    with redirect_stdout(sys.stderr):  # a strategy's prints are no part of the answer
+        outcome, db_option = _run(Path(bot), overrides, live=live, flatten=flatten, for_s=for_s, db=db)
+    if outcome.failure is not None:
+        _render(outcome, db_option, err=True)
+        raise outcome.failure
     emit(_result(outcome), as_json, lambda: _render(outcome, db_option))
     if outcome.signal:
         ctx.exit(128 + outcome.signal)
@@ -82,6 +86,7 @@ def _run(
     from ..config import load_config, resolve
     from ..config.live import circumstances, refusals, refuse
     from ..engine.assemble import assemble
+    from ..engine.launch import Held
     from ..journal.store import db_option, default_url
     from ..state.folder import BotFolder
     from .loading import load_plugins
@@ -95,12 +100,13 @@ def _run(
     dry = assemble(plan, _memory_latch(config))
     refuse(refusals(plan, circumstances(config, dry.limits, flag=live, tty=sys.stdin.isatty(), typed=None)))
     folder.prepare()
-    with folder.lock(), folder.recorder_lock(_LAST_RECORDER_S) as recorder_lock:
-        _require_released(folder)
+    with folder.lock() as still_mine, folder.recorder_lock(_LAST_RECORDER_S) as recorder_lock:
         _logging(config, folder)
         _settle(folder, url)
+        _require_released(folder)
         assembly = attrs.evolve(dry, latch=folder.open_latch())
-        outcome = _launch(assembly, registry, folder, recorder_lock, url, for_s=for_s, flatten=flatten)
+        held = Held(recorder_lock=recorder_lock, still_mine=still_mine)
+        outcome = _launch(assembly, registry, folder, held, url, for_s=for_s, flatten=flatten)
     return outcome, db_option(db or config.journal_url)
 
 
@@ -156,7 +162,7 @@ def _launch(
     assembly: Assembly,
     registry: Registry,
     folder: BotFolder,
-    recorder_lock: int,
+    held: Held,
     url: str,
     *,
     for_s: float | None,
@@ -191,7 +197,7 @@ def _launch(
         watch = f"watch it: bot4 status {config.bot.name}; stop it: Ctrl-C"
         with suppress(BrokenPipeError):  # whoever was to read it has left; the log has it
             click.echo(f"{config.bot.name} trades on {config.bot.mode}, run {run_id}; {watch}", err=True)
-        outcome = asyncio.run(run_live(assembly, folder, recorder_lock, asked, SystemClock(), log))
+        outcome = asyncio.run(run_live(assembly, folder, held, asked, SystemClock(), log))
         end.append(outcome.reason)
         logger.info("run {} ended: {}", run_id, outcome.reason)
     return outcome
@@ -257,13 +263,19 @@ def _result(outcome: LiveOutcome) -> Mapping[str, Any]:
     }
 
 
-def _render(outcome: LiveOutcome, db_option: str) -> None:
+def _render(outcome: LiveOutcome, db_option: str, *, err: bool = False) -> None:
+    from ..domain.money import parse_decimal
+    from ..report.wording import amount, counted, places_for, significant
+
     summary = outcome.summary
-    click.echo(f"run {outcome.run_id}: {outcome.reason}")
-    click.echo(f"orders sent {outcome.sent}, fills {summary['fills']}, equity {summary['end_equity']}")
+    equity = parse_decimal(str(summary["end_equity"]))
+    click.echo(f"run {outcome.run_id}: {outcome.reason}", err=err)
+    shown = amount(equity, places_for(equity, 8))
+    click.echo(f"orders sent {outcome.sent}, fills {summary['fills']}, equity {shown}", err=err)
     positions: Any = summary["open_positions"]
     for one in positions:
-        click.echo(f"left open: {one['quantity']} {one['symbol']}, entry {one['average_entry']}, mark {one['mark']}")
+        entry = significant(parse_decimal(one["average_entry"]))
+        click.echo(f"left open: {one['quantity']} {one['symbol']}, entry {entry}, mark {one['mark']}", err=err)
     if outcome.remains.stops:
-        click.echo(f"protective stops left: {outcome.remains.stops}")
-    click.echo(f"report: bot4 report {outcome.run_id}{db_option}")
+        click.echo(f"{counted(outcome.remains.stops, 'stop')} left; on paper they end with the run", err=err)
+    click.echo(f"report: bot4 report {outcome.run_id}{db_option}", err=err)

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -70,6 +70,7 @@ class LiveOutcome:
         remains: what it left at the exchange.
         sent: orders handed over.
         signal: the signal that stopped it, 0 for none.
+        failure: what the run failed with, after its journal was ended; None when it did not.
     """
 
     run_id: str
@@ -78,17 +79,31 @@ class LiveOutcome:
     remains: Remains
     sent: int
     signal: int = 0
+    failure: Exception | None = None
+
+
+@frozen(kw_only=True)
+class Held:
+    """The locks of a bot's folder, held.
+
+    Args:
+        recorder_lock: from ``BotFolder.recorder_lock``; the recorder inherits it.
+        still_mine: from ``BotFolder.lock``.
+    """
+
+    recorder_lock: int
+    still_mine: Callable[[], bool]
 
 
 async def run_live(
-    assembly: Assembly, folder: BotFolder, recorder_lock: int, asked: Launch, clock: Clock, log: Log
+    assembly: Assembly, folder: BotFolder, held: Held, asked: Launch, clock: Clock, log: Log
 ) -> LiveOutcome:
     """Runs a bot in real time until its stream ends or somebody stops it.
 
     Args:
         assembly: a fresh bot with the folder's latch; it is used up.
-        folder: of the bot, its lock held.
-        recorder_lock: from ``BotFolder.recorder_lock``.
+        folder: of the bot.
+        held: its locks.
         asked: the run.
         clock: that the market is paced by.
         log: takes ``(level, line)``.
@@ -96,27 +111,30 @@ async def run_live(
     Raises:
         ConfigError: the exchange does not stream.
         StoreError: the journal cannot be begun, or was lost.
-        Bot4Error: what went wrong on the way; the journal then ends with the reason ``failed: ...``.
     """
     if not isinstance(assembly.exchange, Streaming):
         raise ConfigError("the exchange replays history only: trading in real time needs one that streams")
     board = Board(folder.segment_path, _manifest(assembly, asked))
     journal = Durability(board)
+    outcome: LiveOutcome | None = None
     try:
         journal.start(assembly.run_info(asked.run_id, asked.created_ns, asked.mode))
         engine = assembly.engine(journal.append, fresh_ids=True)
         trader = Trader(assembly, engine, journal, board, clock, log, flatten=asked.flatten)
         with _signals(trader) as taken:
             async with (
-                _recorder(folder, journal, recorder_lock, asked, log, trader) as recorder,
+                _recorder(folder, journal, held.recorder_lock, asked, log, trader) as recorder,
                 _sinks(asked, log) as sinks,
             ):
-                trader.restarts = lambda: (recorder.restarts, sum(sink.restarts for sink in sinks))
+                trader.restarts = lambda: (
+                    recorder.restarts, sum(sink.restarts for sink in sinks), sum(sink.is_lost for sink in sinks)
+                )  # fmt: skip
+                trader.still_mine = held.still_mine
                 outcome = await _traded(assembly, engine, trader, journal, recorder, asked)
     finally:
         journal.close()
         if journal.ended:
-            board.say(RunState.ENDED)
+            board.say(RunState.ENDED if outcome is not None and outcome.failure is None else RunState.FAILED)
             board.segment.close()
     return evolve(outcome, signal=taken[0] if taken else 0)
 
@@ -134,7 +152,7 @@ async def _traded(
                 agree(assembly)
         except StoreError:
             raise  # there is no journal to end
-        except Exception as error:  # noqa: BLE001  # raised again below, once the journal has its end
+        except Exception as error:  # noqa: BLE001  # handed on, once the journal has its end
             reason, failure = f"failed: {one_line(error)}", error
         window = (exchange.first_ns, engine.desk.now)
         summary = run_summary(assembly, engine, reason, time.perf_counter() - began, window)
@@ -142,10 +160,9 @@ async def _traded(
         last = journal.finish(summary)
         if not await journal.wait(last, _STORE_S, lambda: recorder.is_lost):
             raise StoreError(f"run {asked.run_id}: {reason}; its end is not durable yet: the next start completes it")
-    if failure is not None:
-        raise failure
     return LiveOutcome(
-        run_id=asked.run_id, reason=reason, summary=summary, remains=trader.remains(), sent=trader.sent
+        run_id=asked.run_id, reason=reason, summary=summary, remains=trader.remains(), sent=trader.sent,
+        failure=failure,
     )  # fmt: skip
 
 
@@ -164,6 +181,7 @@ def _manifest(assembly: Assembly, asked: Launch) -> Manifest:
         reporting_asset=account.reporting,
         reporting_scale=account.scale,
         start_equity=account.portfolio.own.get(account.reporting, 0),
+        drawdown_limit=None if assembly.limits.drawdown is None else str(assembly.limits.drawdown),
         rules=(*rules, *(f"policy.{name}" for name, _ in assembly.policies)),
         sinks=tuple(name for name, _ in asked.sinks),
     )
@@ -222,7 +240,7 @@ async def _sinks(asked: Launch, log: Log) -> AsyncIterator[list[Companion]]:
 
 @contextmanager
 def _signals(trader: Trader) -> Iterator[list[int]]:
-    """SIGINT and SIGTERM stop the run in order; a second one ends the process at once (D-11).
+    """SIGINT, SIGTERM and SIGHUP stop the run in order; a second one ends the process at once (D-11).
 
     Not by ``loop.add_signal_handler``: the loop stands still while a strategy does, and the second must end that too.
 
@@ -235,9 +253,11 @@ def _signals(trader: Trader) -> Iterator[list[int]]:
         if taken:
             os._exit(128 + number)  # what is durable stays, and the next start says what happened
         taken.append(number)
+        with suppress(OSError):  # a terminal that was closed takes no words
+            os.write(2, b"stopping in order; once more to end at once\n")
         loop.call_soon_threadsafe(trader.stop, f"stopped by {signal.Signals(number).name}")
 
-    before = {number: signal.signal(number, take) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, take) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield taken
     finally:

@@ -66,6 +66,8 @@ class Trader:
 
     Attributes:
         sent: orders handed to the exchange.
+        restarts: gives how often the recorder and sinks were started again, and how many sinks were given up.
+        still_mine: whether the bot's lock is still held under its name.
     """
 
     def __init__(
@@ -96,7 +98,8 @@ class Trader:
         self._coming: asyncio.Future[Arrival] | None = None
         self._events = 0
         self.sent = 0
-        self.restarts: Callable[[], tuple[int, int]] = lambda: (0, 0)
+        self.restarts: Callable[[], tuple[int, int, int]] = lambda: (0, 0, 0)
+        self.still_mine: Callable[[], bool] = lambda: True
 
     @property
     def _latch(self) -> Latch:
@@ -326,6 +329,8 @@ class Trader:
             self._board.beat(time.monotonic_ns(), max(0, int((now - expected) * 1e9)))
             self._publish()
             self._engine.desk.gate.journal_waits_s = self._journal.waits_s()
+            if not self.still_mine():
+                self.stop("the bot's lock was taken away: another process could trade as this bot")
             if (mode := self._latch.verify()) != self._mode:
                 self._mode = mode
                 self._journal.interrupt()
@@ -354,7 +359,7 @@ class Trader:
     def _publish(self) -> None:
         account, desk, orders = self._engine.account, self._engine.desk, self._engine.desk.orders
         valuation = account.valuation
-        recorder, sinks = self.restarts()
+        recorder, sinks, lost = self.restarts()
         figures = {
             "market_ns": desk.now,
             "events": self._events,
@@ -371,6 +376,7 @@ class Trader:
             "next_seq": self._journal.next_seq,
             "recorder_restarts": recorder,
             "sink_restarts": sinks,
+            "sinks_lost": lost,
         }
         self._board.write(figures, self._journal.denied, [self._position(i) for i in range(len(account.positions))])
 

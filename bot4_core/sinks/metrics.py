@@ -100,7 +100,7 @@ class MetricsSink:
         with _listen(self._settings, make_app(collector)) as server:
             thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
             thread.start()
-            print(f"listening on {server.url}/metrics", file=sys.stderr, flush=True)
+            print(f"INFO listening on {server.url}/metrics", file=sys.stderr, flush=True)
             try:
                 while not stop(60.0):
                     pass

@@ -103,6 +103,27 @@ def test_a_stop_cancels_entries_keeps_stops_and_leaves_positions(tmp_path: Path)
     assert record.row.finished
 
 
+def test_a_terminal_that_is_closed_stops_it_in_order(tmp_path: Path) -> None:
+    bot = PaperBot.write(tmp_path)
+    with bot.running() as running:
+        running.until(trading, "it trades")
+        done = running.stop(signal.SIGHUP)
+    assert (done.code, done.json["reason"].split(";")[0]) == (129, "stopped by SIGHUP")
+    assert "stopping in order; once more to end at once" in done.err
+    with bot.store() as store:
+        assert store.load("latest").row.finished
+
+
+def test_a_lock_that_is_taken_away_stops_it(tmp_path: Path) -> None:
+    bot = PaperBot.write(tmp_path)
+    with bot.running() as running:
+        running.until(trading, "it trades")
+        (bot.state / "lock").unlink()
+        done = running.ended()
+    assert done.code == 0
+    assert "the bot's lock was taken away" in done.json["reason"]
+
+
 def test_flatten_closes_what_is_held(tmp_path: Path) -> None:
     bot = PaperBot.write(tmp_path)
     with bot.running("--flatten") as running:
@@ -260,6 +281,7 @@ def test_a_strategy_that_raises_ends_the_run_with_its_entries_cancelled(tmp_path
     done = bot.command("run", "bot.toml", "--json")
     assert (done.code, done.out) == (1, "")
     assert "busy.py" in done.err and "ZeroDivisionError" in done.err
+    assert "report: bot4 report" in done.err
     assert "Traceback" not in done.err
     with bot.store() as store:
         run = store.load("latest")

@@ -44,7 +44,7 @@ def test_a_second_ctrl_c_ends_a_bot_whose_strategy_spins(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("method", ["on_bar", "on_stop"])
-def test_a_run_that_failed_in_order_is_shown_as_stopped_and_leaves_nothing_to_the_next_start(
+def test_a_run_that_failed_in_order_is_shown_as_failed_and_leaves_nothing_to_the_next_start(
     tmp_path: Path, method: str
 ) -> None:
     raising = {
@@ -54,7 +54,7 @@ def test_a_run_that_failed_in_order_is_shown_as_stopped_and_leaves_nothing_to_th
     bot = PaperBot.write(tmp_path, strategy=raising[method])
     assert bot.command("run", "bot.toml", "--for", "500ms").code == 1
     shown = bot.command("status", "paper", "--json").json
-    assert (shown["state"], shown["running"]) == ("stopped", False)
+    assert (shown["state"], shown["running"]) == ("failed", False)
 
 
 def test_a_bot_whose_recorder_is_lost_stops_at_once_and_says_so(tmp_path: Path) -> None:

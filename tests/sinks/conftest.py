@@ -93,8 +93,8 @@ class Sink:
     def url(self) -> str:
         """Where its HTTP server listens."""
         line = self.line()
-        assert line.startswith("listening on http://"), line
-        return line.removeprefix("listening on ").removesuffix("/metrics")
+        assert line.startswith("INFO listening on http://"), line
+        return line.removeprefix("INFO listening on ").removesuffix("/metrics")
 
     def news(self) -> None:
         """Tells it that there is something new."""
