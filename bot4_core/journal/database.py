@@ -6,6 +6,7 @@ pragma is read back: an ``execute`` whose row nobody fetches can hide that it fa
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,9 +86,11 @@ def make_room(file: Path) -> None:
     """Makes the state directory for its own journal; any other folder is the user's to make, and may be a mistake.
 
     Raises:
-        StoreError: the folder is missing, or cannot be made.
+        StoreError: the folder is missing, cannot be made, or cannot be written.
     """
     if file.parent.is_dir():
+        if not os.access(file.parent, os.W_OK | os.X_OK):
+            raise StoreError(f"journal {file}: its directory cannot be written: chmod 700 it, or name another")
         return
     if file.absolute() != default_file():
         raise StoreError(f"cannot make journal {file}: its directory does not exist; choose another path")

@@ -69,3 +69,10 @@ def test_one_that_may_not_be_written(closed: Path) -> None:
     assert (code, len(line.splitlines())) == (1, 1)
     assert "the bot's folder cannot be made: Permission denied: chown and chmod 700 it, or set BOT4_STATE" in line
     assert os.listdir(closed) == []
+
+
+@pytest.mark.parametrize("verb", ["backtest bot/bot.toml", "demo"])
+def test_a_journal_that_may_not_be_written(closed: Path, verb: str) -> None:
+    closed.chmod(0o500)
+    message = "its directory cannot be written: chmod 700 it, or name another"
+    assert told(verb) == (4, f"journal {closed}/journal.db: {message}\n")
