@@ -133,8 +133,8 @@ async def run_live(
                 outcome = await _traded(assembly, engine, trader, journal, recorder, asked)
     finally:
         journal.close()
-        if journal.ended:
-            board.say(RunState.ENDED if outcome is not None and outcome.failure is None else RunState.FAILED)
+        board.say(RunState.ENDED if outcome is not None and outcome.failure is None else RunState.FAILED)
+        if journal.ended:  # else the next start stores what the ring still holds
             board.segment.close()
     return evolve(outcome, signal=taken[0] if taken else 0)
 
