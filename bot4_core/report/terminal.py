@@ -254,7 +254,8 @@ def _denials(report: Report, width: int, zone: tzinfo) -> RenderableType | None:
             w.short_clock(denial.ts, zone),
         )
     attempts = report.denied_orders + report.orders
-    line = f"{w.count(report.denied_orders)} of {w.counted(attempts, 'order')} refused before being sent"
+    sent = "was refused before it was sent" if attempts == 1 else "were refused before they were sent"
+    line = f"{w.count(report.denied_orders)} of {w.counted(attempts, 'order')} {sent}"
     return Group(table, Text(line, style="dim"))
 
 

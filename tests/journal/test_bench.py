@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot4_core.errors import StoreError
+from bot4_core.errors import ConfigError, StoreError
 from bot4_core.journal import bench
 
 
@@ -31,7 +31,7 @@ def test_it_measures_both_figures_beside_their_baselines_and_leaves_nothing(
 def test_a_state_directory_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "state").write_text("a file")
     monkeypatch.setenv("BOT4_STATE", str(tmp_path / "state"))
-    with pytest.raises(StoreError, match=r"bench: .*state"):
+    with pytest.raises(ConfigError, match="state is no directory"):
         bench.run(singles=1, rounds=1, orders=1)
 
 
