@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import Bot4Error, ConfigError, one_line
 from ..native.latch import Mode
+from ..report.wording import counted
 from ..state.folder import BotFolder, state_dir
 from .doctor_machine import Finding
 
@@ -35,7 +36,7 @@ _FOLDER_DRAFT = re.compile(r"\.(.+)\.(\d+)")
 
 def journal(url: str | None) -> Iterator[Finding]:
     """The journal's database; None is the one in the state directory."""
-    from ..journal.database import parse_url, sqlite_file
+    from ..journal.database import default_file, parse_url, sqlite_file
     from ..journal.store import default_url
 
     parsed = parse_url(url or default_url())
@@ -49,6 +50,9 @@ def journal(url: str | None) -> Iterator[Finding]:
         return
     if file.parent.is_dir():
         yield _waits_for_the_disk(file.parent)
+    elif file.absolute() != default_file():
+        yield Finding("journal", "bad", f"{file}: its directory does not exist: make it, or choose another path")
+        return
     if not file.is_file():
         yield Finding("journal", "ok", f"{file}: not there yet; the first run makes it")
         return
@@ -89,8 +93,8 @@ def _sqlite(url: sa.URL, file: Path) -> Iterator[Finding]:
         yield Finding("journal", "bad", f"{file} has mode {mode:04o}: others may change it; chmod 600")
     yield _quick_check(file)  # first: the store that is closed after it tidies up the files of a WAL
     with Store.open(url.render_as_string(hide_password=False), mode="read") as store:
-        runs = len(store.runs())
-    yield Finding("journal", "ok", f"schema current, {runs} runs, {file.stat().st_size / 2**20:.1f} MiB: {file}")
+        runs = counted(len(store.runs()), "run")
+    yield Finding("journal", "ok", f"schema current, {runs}, {file.stat().st_size / 2**20:.1f} MiB: {file}")
 
 
 def _quick_check(file: Path) -> Finding:
@@ -128,7 +132,7 @@ def _postgres(url: sa.URL) -> Finding:
     with Store.open(url.render_as_string(hide_password=False), mode="paper", create=False) as store:
         runs = len(store.runs())
     shown = show(url.difference_update_query(["connect_timeout"]))
-    message = f"schema current, {runs} runs; fsync, full_page_writes and synchronous_commit are on: {shown}"
+    message = f"schema current, {counted(runs, 'run')}; fsync, full_page_writes and synchronous_commit are on: {shown}"
     return Finding("journal", "ok", message)
 
 

@@ -41,6 +41,13 @@ def test_a_journal_of_this_schema_is_ok(state: Path) -> None:
     assert {each.status for each in found.values()} <= {"ok", "warn"}
 
 
+def test_a_journal_in_a_directory_that_does_not_exist_is_bad(tmp_path: Path) -> None:
+    found = journal(f"sqlite:///{tmp_path}/nope/runs.db")
+    assert found["journal"].status == "bad"
+    assert "its directory does not exist" in found["journal"].message
+    assert not (tmp_path / "nope").exists()
+
+
 def test_a_journal_that_is_not_there_is_not_made(state: Path) -> None:
     found = journal()
     assert "not there yet" in found["journal"].message
