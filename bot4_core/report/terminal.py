@@ -31,6 +31,8 @@ MIN_WIDTH, MAX_WIDTH = 80, 120
 _EQUITY_ROWS = 5
 _SHOWN_TRADES = 3
 _MARGIN = 1
+#: columns enough for any command
+_WHOLE_LINE = 10_000
 #: Room of the blocks of key figures: amounts are long.
 _BLOCK_SHARES = (0.36, 0.32, 0.32)
 _TONE = {1: "green", -1: "red", 0: ""}
@@ -41,13 +43,15 @@ def render_terminal(report: Report, console: Console, zone: tzinfo = UTC, db: st
 
     Args:
         report: from ``model.build``.
-        console: decides about colour, width and encoding; the text keeps within 80 to 120 columns.
+        console: decides about colour, width and encoding; the text keeps within 80 to 120 columns, but for
+            the commands at its end.
         zone: of the times shown.
         db: option that the commands under "next" need to find the run, as `` --db sqlite:///runs.db``.
     """
     width = min(max(console.width, MIN_WIDTH), MAX_WIDTH)
-    body = Padding(Group(*_sections(report, width - 2 * _MARGIN, zone, db)), (0, _MARGIN))
+    body = Padding(Group(*_sections(report, width - 2 * _MARGIN, zone)), (0, _MARGIN))
     print_plainly(console, body, width)
+    print_plainly(console, _next(report, db), _WHOLE_LINE)
 
 
 def print_plainly(console: Console, body: RenderableType, width: int | None = None) -> None:
@@ -63,7 +67,7 @@ def print_plainly(console: Console, body: RenderableType, width: int | None = No
     console.file.write(text)
 
 
-def _sections(report: Report, width: int, zone: tzinfo, db: str) -> Iterable[RenderableType]:
+def _sections(report: Report, width: int, zone: tzinfo) -> Iterable[RenderableType]:
     yield from _head(report, zone)
     yield _curves(report, width)
     yield Text()
@@ -78,7 +82,7 @@ def _sections(report: Report, width: int, zone: tzinfo, db: str) -> Iterable[Ren
         ("Fill rules in force", lambda: _pairs(rules_in_force(report))),
         ("Limits in force", lambda: _limits(report)),
         ("How it was measured", lambda: _pairs(annualisation(report))),
-        ("Run", lambda: _run(report, db)),
+        ("Run", lambda: _run(report)),
     )
     for title, part in parts:
         shown = part()
@@ -305,7 +309,7 @@ def _pairs(rows: Sequence[tuple[str, str]]) -> RenderableType | None:
     return table
 
 
-def _run(report: Report, db: str) -> RenderableType:
+def _run(report: Report) -> RenderableType:
     info = report.info
     rows = [("run id", info.run_id)]
     if report.result_hash:
@@ -317,13 +321,20 @@ def _run(report: Report, db: str) -> RenderableType:
         speed = f", {w.count(round(report.events_per_s))} a second" if report.events_per_s else ""
         events = f"{w.counted(report.events, 'event')}, {w.counted(report.wakes, 'wake')}"
         rows.append(("replayed", f"{events} in {report.wall_s:.2f} s{speed}"))
-    run = w.printable(info.run_id, 64)
-    rows.append(("next", f"bot4 report {run}{db} --html report.html"))
-    rows.append(("", f"bot4 report {run}{db} --csv trades.csv"))
-    rows.append(("", f"bot4 runs{db}"))
     shown = _pairs(rows)
     assert shown is not None  # there is always a run id
     return shown
+
+
+def _next(report: Report, db: str) -> RenderableType:
+    """What can be done now. A command is never folded: whoever copies it wants it whole."""
+    run = w.printable(report.info.run_id, 64)
+    rows = [
+        ("next", f"bot4 report {run}{db} --html report.html"),
+        ("", f"bot4 report {run}{db} --csv trades.csv"),
+        ("", f"bot4 runs{db}"),
+    ]
+    return Group(*(Text.assemble((f" {name:<14}", "dim"), command) for name, command in rows))
 
 
 def _tone(value: Decimal | None) -> str:

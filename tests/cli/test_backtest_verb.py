@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from bot4_core.cli import main, output
+from bot4_core.cli import main
 from bot4_core.example import write_example
 
 
@@ -35,8 +35,8 @@ def following(output: str) -> list[list[str]]:
     return [shlex.split(f"bot4 {command}") for command in re.split(r"\s+bot4 ", text.replace("\n", " "))[1:]]
 
 
-def test_the_commands_after_a_run_find_it_in_a_journal_of_its_own(bot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(output, "PIPE_WIDTH", 400)  # the folder of a test is deep, and a command is folded as any text
+def test_the_commands_after_a_run_find_it_in_a_journal_of_its_own(tmp_path: Path) -> None:
+    bot = write_example(tmp_path / f"{'my ' * 30}bot", 7)[0]  # a command is one line, however long
     bot.write_text(bot.read_text(encoding="utf-8") + '\n[journal]\nurl = "sqlite:///own.db"\n', encoding="utf-8")
     result = run("backtest", bot, "--to", "2025-01-20")
     assert result.exit_code == 0, result.output
