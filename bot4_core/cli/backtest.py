@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -93,6 +92,7 @@ def run_bot(
     from ..config import load_config, resolve
     from ..engine.assemble import assemble
     from ..engine.backtest import run_backtest, window_of
+    from ..journal.records import new_run_id
     from ..journal.sinks import SinkFeed
     from ..journal.store import Store, db_option, default_url
     from ..native.latch import Latch
@@ -107,7 +107,7 @@ def run_bot(
     assembly = assemble(resolve(config, registry), Latch.memory(config.bot.name))
     window_of(assembly.exchange, *window)  # before the journal is touched
     created_ns = time.time_ns()
-    run_id = f"{datetime.fromtimestamp(created_ns // 10**9, UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    run_id = new_run_id(created_ns)
     told = RunInfo(run_id=run_id, bot=config.bot.name, mode="backtest", seed=config.bot.seed)
     url = db or config.journal_url
     with SinkFeed(lambda problem: logger.warning("{}", problem)) as feed, ExitStack() as opened:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -172,11 +170,12 @@ def _launch(
 
     from ..engine.clock import SystemClock
     from ..engine.launch import Launch, run_live
+    from ..journal.records import new_run_id
     from ..specs import RunInfo
 
     config = assembly.plan.config
     created_ns = time.time_ns()
-    run_id = f"{datetime.fromtimestamp(created_ns // 10**9, UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    run_id = new_run_id(created_ns)
     asked = Launch(
         run_id=run_id,
         created_ns=created_ns,

@@ -6,7 +6,9 @@ msgspec with the structs below; keys that a struct does not name are kept in the
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -27,6 +29,15 @@ _encode = msgspec.json.Encoder().encode
 
 #: The six words of a record.
 Words = tuple[int, int, int, int, int, int]
+
+
+def new_run_id(created_ns: int) -> str:
+    """A run id that no other run has: its start in UTC to the second, and six random digits.
+
+    Args:
+        created_ns: wall time of the start, UTC ns.
+    """
+    return f"{datetime.fromtimestamp(created_ns // 10**9, UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
 class Record(NamedTuple):

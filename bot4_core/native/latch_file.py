@@ -16,9 +16,9 @@ from ..errors import NativeError
 from ._native import ffi, lib
 from .status import check
 
-#: So often, and with such pauses, a turn is waited for: whoever holds it may be a process that was stopped with it.
-_TRIES: Final = 100
-_WAIT_S: Final = 0.01
+#: So long a turn is waited for, with such pauses: whoever holds it may be a process that was stopped with it.
+_TURN_S: Final = 1.0
+_PAUSE_S: Final = 0.01
 
 
 def text_field(text: str, size: int) -> bytes:
@@ -38,16 +38,26 @@ def bot_name(bot: str) -> bytes:
     return raw
 
 
-def take_turn(fd: int) -> bool:
-    """Takes the exclusive lock of an open file; False when another process keeps it for a second."""
-    for attempt in range(_TRIES):
+def take_turn(fd: int, wait_s: float = _TURN_S) -> bool:
+    """Takes the exclusive lock of an open file; False when another process keeps it for so long."""
+    tries = max(1, round(wait_s / _PAUSE_S))
+    for attempt in range(tries):
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
         except BlockingIOError:
-            if attempt < _TRIES - 1:
-                time.sleep(_WAIT_S)
+            if attempt < tries - 1:
+                time.sleep(_PAUSE_S)
     return False
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder durable."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 @contextmanager
@@ -110,8 +120,4 @@ def write_new(path: Path, page: bytes, *, replace: bool) -> None:
         raise
     finally:
         os.close(fd)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_folder(path.parent)

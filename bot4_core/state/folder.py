@@ -16,13 +16,13 @@ from attrs import frozen
 
 from ..errors import AlreadyRunning, Bot4Error, ConfigError, nearest
 from ..native.latch import Latch
+from ..native.latch_file import sync_folder, take_turn
 
 #: Names another state directory; tests and several installations on one machine use it.
 STATE_VARIABLE = "BOT4_STATE"
 
-#: a process that only asks whether the bot runs holds the lock for a moment: a start tries so often, so far apart
-_LOCK_TRIES = 20
-_LOCK_WAIT_S = 0.02
+#: a process that only asks whether the bot runs holds the lock for a moment: a start waits for it at most so long
+_LOCK_S = 0.4
 _FOREIGN = f"chown and chmod 700 it, or set {STATE_VARIABLE}"
 
 
@@ -128,7 +128,7 @@ class BotFolder:
             if self.exists():  # another process was quicker
                 return
             raise Bot4Error(f"{self.path}: the bot's folder cannot be made: {error.strerror}: {_FOREIGN}") from error
-        _sync(self.path.parent)
+        sync_folder(self.path.parent)
 
     def open_latch(self) -> Latch:
         """The bot's kill latch; a missing or damaged file reads as KILLED."""
@@ -151,7 +151,7 @@ class BotFolder:
         except OSError as error:
             raise Bot4Error(f"{self.lock_path}: cannot be opened: {error.strerror}") from error
         try:
-            if not _take(fd, _LOCK_TRIES):
+            if not take_turn(fd, _LOCK_S):
                 holder = self.holder() or "unknown"
                 raise AlreadyRunning(f"bot {self.name} is running already (process {holder}): stop that one first")
             os.ftruncate(fd, 0)
@@ -182,7 +182,7 @@ class BotFolder:
         except OSError as error:
             raise Bot4Error(f"{path}: cannot be opened: {error.strerror}") from error
         try:
-            if not _take(fd, max(1, int(timeout_s / _LOCK_WAIT_S))):
+            if not take_turn(fd, timeout_s):
                 raise AlreadyRunning(f"the recorder of {self.name}'s last run is still at work: wait, or end it")
             yield fd
         finally:
@@ -255,17 +255,6 @@ def bot_folders() -> list[BotFolder]:
     return [BotFolder.of(name) for name in names if not name.startswith(".")]
 
 
-def _take(fd: int, tries: int) -> bool:
-    for attempt in range(tries):
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            if attempt < tries - 1:
-                time.sleep(_LOCK_WAIT_S)
-    return False
-
-
 def _is_at(fd: int, path: Path) -> bool:
     held = os.fstat(fd)
     try:
@@ -275,11 +264,3 @@ def _is_at(fd: int, path: Path) -> bool:
     except OSError:  # nobody gets past it then, so nobody else can lock it
         return True
     return (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino)
-
-
-def _sync(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 from keyring.backend import KeyringBackend
+from keyring.errors import PasswordDeleteError, PasswordSetError
 
 from bot4_core.history.file import write_history
 from bot4_core.testing import bars_from_closes
@@ -190,10 +191,10 @@ class CanaryKeyring(KeyringBackend):  # type: ignore[no-untyped-call]  # keyring
         return SECRETS["keyring"] if (service, username) == ("canary", "bot") else None
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        raise NotImplementedError
+        raise PasswordSetError("this keyring is read only")
 
     def delete_password(self, service: str, username: str) -> None:
-        raise NotImplementedError
+        raise PasswordDeleteError("this keyring is read only")
 
 
 @frozen

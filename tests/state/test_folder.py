@@ -143,14 +143,14 @@ def test_a_lock_that_is_taken_away_while_it_is_taken_is_none(
     from bot4_core.state import folder as module
 
     folder.prepare()
-    take = module._take
+    take = module.take_turn
 
-    def take_and_lose(fd: int, tries: int) -> bool:
-        taken = take(fd, tries)
+    def take_and_lose(fd: int, wait_s: float) -> bool:
+        taken = take(fd, wait_s)
         folder.lock_path.unlink()
         return taken
 
-    monkeypatch.setattr(module, "_take", take_and_lose)
+    monkeypatch.setattr(module, "take_turn", take_and_lose)
     with pytest.raises(Bot4Error, match="taken away while it was being locked: start again"), folder.lock():
         pytest.fail("locked what is gone")
 
